@@ -1,0 +1,51 @@
+"""Puts the page, the tickets and the gate in front of an application."""
+
+import os
+import time
+from pathlib import Path
+
+from fastapi import FastAPI
+
+from .addresses import Addresses
+from .gate import Gate
+from .key import read_or_make_key, state_folder
+from .page import page_paths, register_page
+from .sessions import Sessions
+from .start import SOCKET_PATH, START_PATH, StartTickets
+from .tickets import Tickets
+
+ROUTES = {
+    **dict.fromkeys(page_paths(), frozenset(("GET", "HEAD"))),
+    START_PATH: frozenset(("POST",)),
+    SOCKET_PATH: frozenset(("WEBSOCKET",)),
+}
+"""Everything that can be reached."""
+
+
+def open_door(
+    app: FastAPI, *, page: Path, addresses: Addresses, session_secret: bytes | None = None
+) -> Sessions:
+    """Registers the page and closes everything else of the application to strangers.
+
+    Call it before Pipecat's `main()`: routes that come first win, and its middleware, which comes
+    later, then stands outside and does nothing but CORS.
+
+    Args:
+        app: Pipecat's application.
+        page: The folder with the page's files.
+        addresses: Our own origins.
+        session_secret: The 256-bit key of the tickets; by default it is kept in a file.
+
+    Returns:
+        The open sessions, which fill as people connect.
+
+    Raises:
+        PageError: A file of the page cannot be served.
+        KeyFileError: The file with the key cannot be used.
+    """
+    key = session_secret or read_or_make_key(state_folder(os.environ))
+    tickets, sessions = Tickets(key, now=time.time), Sessions()
+    register_page(app, page)
+    app.add_middleware(StartTickets, tickets=tickets)
+    app.add_middleware(Gate, addresses=addresses, routes=ROUTES, tickets=tickets, sessions=sessions)
+    return sessions

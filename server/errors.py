@@ -1,0 +1,23 @@
+"""What can keep the server from starting.
+
+ServerError
+├── BindError       the address cannot be used, or must not be
+├── KeyFileError    the file with the server's key is missing, unsafe or unreadable
+└── PageError       a file of the page is missing or not a plain file
+"""
+
+
+class ServerError(Exception):
+    """The text is a whole sentence for whoever started the process."""
+
+
+class BindError(ServerError):
+    """The address cannot be used, or must not be."""
+
+
+class KeyFileError(ServerError):
+    """The file with the server's key is unsafe or cannot be used."""
+
+
+class PageError(ServerError):
+    """A file of the page cannot be served."""

@@ -1,0 +1,195 @@
+"""The gate: an ASGI middleware in front of everything that Pipecat's runner serves.
+
+It lets through what is listed, from our own page, and nothing else; why it is a middleware and
+not routes is in `docs/decisions/0001-gate-in-front-of-the-runner.md`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from loguru import logger
+from starlette.datastructures import Headers
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from .addresses import Addresses
+from .headers import security_headers, with_headers
+from .sessions import Sessions
+from .tickets import Claims, TicketError, Tickets
+
+LARGEST_BODY = 64 * 1024
+"""Bytes of an HTTP request's body."""
+SLOWEST_BODY_S = 10.0
+
+SUBPROTOCOL = "avatarbot"
+TICKET_PREFIX = "ticket."
+
+_READING = ("GET", "HEAD")
+_REASONS = {
+    403: "Refused.",
+    404: "Not found.",
+    405: "Not allowed.",
+    408: "Too slow.",
+    413: "Too large.",
+}
+
+
+class Refusal(Exception):
+    """A request is not let in. `status` is all that the other side learns."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+
+
+class Gate:
+    """Refuses what is not listed, from elsewhere, too large, or without a ticket."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        addresses: Addresses,
+        routes: Mapping[str, frozenset[str]],
+        tickets: Tickets,
+        sessions: Sessions,
+    ) -> None:
+        """
+        Args:
+            app: What stands behind the gate.
+            addresses: Our own origins.
+            routes: Paths with their methods; a WebSocket's is `WEBSOCKET`.
+            tickets: What a WebSocket has to show.
+            sessions: Where open WebSockets are noted down.
+        """
+        self._app = app
+        self._hosts = {
+            host: (origin, security_headers(origin)) for host, origin in addresses.hosts.items()
+        }
+        self._origins = frozenset(addresses.origins)
+        self._routes = routes
+        self._tickets = tickets
+        self._sessions = sessions
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._http(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await self._websocket(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
+
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Headers(scope=scope)
+        _, security = self._hosts.get(headers.get("host", ""), next(iter(self._hosts.values())))
+        send = with_headers(send, security)
+        try:
+            self._check(scope, headers, scope["method"])
+            body = await _body(receive, headers)
+        except Refusal as refusal:
+            logger.debug(f"refused a request: {refusal}")
+            await PlainTextResponse(_REASONS[refusal.status], refusal.status)(scope, receive, send)
+        else:
+            await self._app(scope, _replay(body, receive), send)
+
+    async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            self._check(scope, Headers(scope=scope), "WEBSOCKET")
+            claims = self._admit(scope)
+        except Refusal as refusal:
+            logger.debug(f"refused a WebSocket: {refusal}")
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})  # HTTP 403, never accepted
+        else:
+            with self._sessions.open():
+                await self._app(_without_ticket(scope, claims), receive, _selecting(send))
+
+    def _check(self, scope: Scope, headers: Headers, method: str) -> None:
+        """Raises `Refusal` unless host, path, method and origin are all ours."""
+        hosts, origins = headers.getlist("host"), headers.getlist("origin")
+        if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            raise Refusal(403, "its Host is not ours")
+        methods = self._routes.get(scope["path"])
+        if methods is None or scope.get("raw_path") != scope["path"].encode():
+            raise Refusal(404, "its path is not listed")
+        if method not in methods:
+            raise Refusal(405, "its method is not listed")
+        if len(origins) > 1 or not self._origins.issuperset(origins):
+            raise Refusal(403, "its Origin is not ours")
+        if method not in _READING and not origins:
+            raise Refusal(403, "it has no Origin")
+        if method in _READING and _is_embedded_elsewhere(headers):
+            raise Refusal(403, "another site embeds it")
+
+    def _admit(self, scope: Scope) -> Claims:
+        """Takes the ticket of a WebSocket and returns what it says."""
+        offered = scope.get("subprotocols", [])
+        tickets = [each for each in offered if each.startswith(TICKET_PREFIX)]
+        if SUBPROTOCOL not in offered or len(tickets) != 1:
+            raise Refusal(403, "it shows no ticket")
+        try:
+            return self._tickets.consume(tickets[0].removeprefix(TICKET_PREFIX), scope="session")
+        except TicketError as error:
+            raise Refusal(403, type(error).__name__) from None
+
+
+def _is_embedded_elsewhere(headers: Headers) -> bool:
+    """Whether a page of another site asked for it as a part of itself. A plain link may."""
+    if headers.get("sec-fetch-site", "none") in ("none", "same-origin"):
+        return False
+    return headers.get("sec-fetch-mode") != "navigate" or headers.get("sec-fetch-dest") in (
+        "iframe",
+        "frame",
+        "object",
+        "embed",
+    )
+
+
+async def _body(receive: Receive, headers: Headers) -> bytes:
+    """Returns the whole body, so that nothing behind the gate meets a large or a slow one."""
+    announced = headers.get("content-length", "0")
+    if not announced.isdecimal() or len(announced) > 9 or int(announced) > LARGEST_BODY:
+        raise Refusal(413, "its body is too large")
+    body = bytearray()
+    try:
+        async with asyncio.timeout(SLOWEST_BODY_S):
+            while True:
+                message = await receive()
+                body += message.get("body", b"")
+                if len(body) > LARGEST_BODY:
+                    raise Refusal(413, "its body is too large")
+                if not message.get("more_body", False):
+                    return bytes(body)
+    except TimeoutError:
+        raise Refusal(408, "its body is too slow") from None
+
+
+def _replay(body: bytes, receive: Receive) -> Receive:
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def receive_again() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return receive_again
+
+
+def _without_ticket(scope: Scope, claims: Claims) -> Scope:
+    """The same request with what its ticket said (`scope["avatarbot"]`) in the ticket's place."""
+    kept = [pair for pair in scope["headers"] if pair[0] != b"sec-websocket-protocol"]
+    protocol = (b"sec-websocket-protocol", SUBPROTOCOL.encode())
+    return {
+        **scope,
+        "headers": [*kept, protocol],
+        "subprotocols": [SUBPROTOCOL],
+        "query_string": b"",
+        "avatarbot": claims,
+    }
+
+
+def _selecting(send: Send) -> Send:
+    async def send_selecting(message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            message = {**message, "subprotocol": SUBPROTOCOL}
+        await send(message)
+
+    return send_selecting

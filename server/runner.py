@@ -1,0 +1,131 @@
+"""Starts Pipecat's runner behind the door, with what it would print and allow by itself preset."""
+
+import asyncio
+import io
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import ExitStack, asynccontextmanager, redirect_stdout
+from pathlib import Path
+from types import FrameType
+from typing import Any, TextIO
+
+import uvicorn.config
+from fastapi import FastAPI
+
+from .addresses import Addresses
+from .bind import refuse_open_bind, refuse_taken_port
+from .door import open_door
+from .sessions import Sessions
+
+GRACE_S = 0.7
+"""What a session gets to end by itself when the process is told to stop."""
+
+
+def serve(
+    host: str,
+    port: int,
+    *,
+    page: Path,
+    public_url: str | None = None,
+    session_secret: bytes | None = None,
+    opened: Callable[[], None] = lambda: None,
+) -> None:
+    """Serves the page and, per WebSocket, the `bot` function of `__main__`; returns on Ctrl-C.
+
+    Do not import `pipecat.runner.run` before: its import loads `.env` over the environment.
+
+    Args:
+        host: A loopback name or address.
+        port: TCP port.
+        page: The folder with the page's files.
+        public_url: Origin of a proxy in front.
+        session_secret: 256-bit key of the tickets; by default it is kept in a file.
+        opened: Called in the event loop once Pipecat has configured the process: the place to
+            configure the logs again.
+
+    Raises:
+        ServerError: The address, the key or the page cannot be used; the text says what to do.
+    """
+    refuse_open_bind(host)
+    refuse_taken_port(host, port)
+    app, main = _pipecat()
+    addresses = Addresses.of(host, port, public_url)
+    sessions = open_door(app, page=page, addresses=addresses, session_secret=session_secret)
+    sys.argv[1:] = _runner_arguments(host, port, addresses)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+    with ExitStack() as banner:
+        stdout = sys.stdout
+        banner.enter_context(redirect_stdout(io.StringIO()))
+
+        def started() -> None:
+            banner.close()
+            opened()
+            _bound_the_end(sessions)
+
+        _on_startup(app, started, lambda: _announce(host, port, addresses, stdout))
+        main()
+
+
+def _pipecat() -> tuple[FastAPI, Callable[[], None]]:
+    os.environ["PYTHON_DOTENV_DISABLED"] = "1"
+    os.environ.pop("WEB_CONCURRENCY", None)  # uvicorn cannot have several workers here
+    from pipecat.runner.run import app, main
+
+    # What uvicorn would set up for its own loggers: without it they use the process's.
+    uvicorn.config.LOGGING_CONFIG["handlers"] = {}
+    uvicorn.config.LOGGING_CONFIG["loggers"] = {}
+    return app, main
+
+
+def _runner_arguments(host: str, port: int, addresses: Addresses) -> list[str]:
+    """Everything that the environment could set otherwise is said explicitly."""
+    return [
+        *("--transport", "websocket", "--host", host, "--port", str(port)),
+        *("--ws-auth", "none"),  # the gate takes tickets of ours
+        "--uploads-folder=",
+        "--ice-servers",
+        *("--allowed-origins", *addresses.origins),
+    ]
+
+
+def _on_startup(app: FastAPI, started: Callable[[], None], announce: Callable[[], Any]) -> None:
+    lifespan = app.router.lifespan_context
+
+    @asynccontextmanager
+    async def longer_lifespan(app: FastAPI) -> AsyncIterator[Any]:
+        async with lifespan(app) as state:
+            started()
+            announcing = asyncio.create_task(announce(), name="announce the address")
+            yield state
+            announcing.cancel()
+
+    app.router.lifespan_context = longer_lifespan
+
+
+async def _announce(host: str, port: int, addresses: Addresses, stdout: TextIO) -> None:
+    """Prints the address as soon as something answers there: uvicorn binds after its startup."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host.strip("[]"), port)
+        except ConnectionError:
+            await asyncio.sleep(0.01)
+        else:
+            break
+    writer.close()
+    print(f"avatarbot is at {addresses.origins[0]} (Ctrl-C ends it)", file=stdout, flush=True)
+
+
+def _bound_the_end(sessions: Sessions) -> None:
+    """Cancels sessions that do not end by themselves, for which uvicorn would wait forever."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before = signal.getsignal(number)
+
+        def stop(number: int, frame: FrameType | None, before: Any = before) -> None:
+            if callable(before):
+                before(number, frame)
+            loop.call_soon_threadsafe(loop.call_later, GRACE_S, sessions.cancel)
+
+        signal.signal(number, stop)

@@ -1,0 +1,201 @@
+"""Reads the configuration: the environment, and under it the file `.env`, once.
+
+What is planned and does not work yet is refused, so that nobody waits for a face that this
+version cannot show.
+"""
+
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+
+_NETLOC = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong. The text names it and what it takes, never a secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be configured in this version. One field per variable, in lower case."""
+
+    avatar: str
+    stt: str
+    llm: str
+    tts: str
+    greeting: str
+    system_prompt: str
+    language: str
+    max_session_seconds: int
+    public_url: str | None
+    """Origin under which a reverse proxy shows the page, such as `https://bot.example.com`."""
+    session_secret: bytes | None = field(repr=False)
+    """256-bit key that signs tickets; None: the server keeps one of its own in a file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One line of `.env.example`: how its text becomes a value, and what it takes."""
+
+    name: str
+    default: str
+    takes: str
+    read: Callable[[str], Any]
+    """Raises `ValueError` on a text that is not taken, `NotYetError` on one that will be."""
+
+    def value(self, environment: Mapping[str, str]) -> Any:
+        """Returns the value, or the default's where the variable is unset or empty.
+
+        Raises:
+            SettingsError: The text is not taken.
+        """
+        text = environment.get(self.name, "").strip() or self.default
+        try:
+            return self.read(text)
+        except NotYetError:
+            raise SettingsError(
+                f"{self.name}={text} is not in this version. {self.name} takes {self.takes}."
+            ) from None
+        except ValueError:
+            raise SettingsError(f"{self.name} takes {self.takes}.") from None
+
+
+class NotYetError(ValueError):
+    """The value is planned."""
+
+
+def _one_of(*works: str, planned: tuple[str, ...] = ()) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if text in planned:
+            raise NotYetError
+        if text not in works:
+            raise ValueError
+        return text
+
+    return read
+
+
+def _language(text: str) -> str:
+    if text == "en":
+        return text
+    if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", text):
+        raise NotYetError
+    raise ValueError
+
+
+def _text(longest: int) -> Callable[[str], str]:
+    def read(text: str) -> str:
+        if len(text) > longest or "\0" in text:
+            raise ValueError
+        return text
+
+    return read
+
+
+def _seconds(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,6}", text) or not 10 <= int(text) <= 86_400:
+        raise ValueError
+    return int(text)
+
+
+def _secret(text: str) -> bytes | None:
+    if text and not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
+        raise ValueError
+    return bytes.fromhex(text) or None
+
+
+def _origin(text: str) -> str | None:
+    if not text:
+        return None
+    url = urlsplit(text)
+    secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK_NAMES)
+    if not secure or not _NETLOC.fullmatch(url.netloc):
+        raise ValueError
+    if url.path.strip("/") or url.query or url.fragment or (url.port or 1) < 1:
+        raise ValueError
+    return f"{url.scheme}://{url.netloc.lower()}"
+
+
+VENDORS = ("liveavatar", "heygen", "heygen-alpha", "zego", "zego-agent", "akool")
+
+VARIABLES = (
+    Variable("AVATAR", "local", "local (the built-in face)", _one_of("local", planned=VENDORS)),
+    Variable("STT", "local", "local", _one_of("local", planned=("deepgram", "openai"))),
+    Variable("LLM", "local", "local", _one_of("local", planned=("openai",))),
+    Variable(
+        "TTS", "local", "local", _one_of("local", planned=("cartesia", "elevenlabs", "openai"))
+    ),
+    Variable(
+        "GREETING",
+        "Hello, I am avatarbot. What can I do for you?",
+        "what the bot says first, up to 500 characters",
+        _text(500),
+    ),
+    Variable(
+        "SYSTEM_PROMPT",
+        "You are a friendly voice assistant. Answer in one or two short sentences.",
+        "instructions to the language model, up to 20,000 characters",
+        _text(20_000),
+    ),
+    Variable("LANGUAGE", "en", "en", _language),
+    Variable(
+        "MAX_SESSION_SECONDS",
+        "3600",
+        "after how many seconds a session ends by itself, from 10 to 86400",
+        _seconds,
+    ),
+    Variable(
+        "PUBLIC_URL",
+        "",
+        "the address of the page behind a reverse proxy, such as https://bot.example.com",
+        _origin,
+    ),
+    Variable(
+        "SESSION_SECRET",
+        "",
+        "the key that signs tickets, 64 hexadecimal digits (openssl rand -hex 32)",
+        _secret,
+    ),
+)
+
+# fmt: off
+PLANNED = frozenset((
+    "AVATAR_ON_START_ERROR",
+    "LIVEAVATAR_API_KEY", "LIVEAVATAR_AVATAR_ID", "LIVEAVATAR_API_URL", "LIVEAVATAR_SANDBOX",
+    "HEYGEN_API_KEY", "HEYGEN_AVATAR_ID", "HEYGEN_API_URL",
+    "ZEGO_APP_ID", "ZEGO_SERVER_SECRET", "ZEGO_DIGITAL_HUMAN_ID", "ZEGO_DIGITAL_HUMAN_API_URL",
+    "ZEGO_AI_AGENT_API_URL", "ZEGO_CALLBACK_SECRET",
+    "AKOOL_API_KEY", "AKOOL_AVATAR_ID", "AKOOL_API_URL",
+    "LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "DAILY_API_KEY",
+    "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL",
+    "DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY", "CARTESIA_API_KEY",
+))
+# fmt: on
+
+
+def load(
+    environment: Mapping[str, str] | None = None, dotenv: Path | None = Path(".env")
+) -> Settings:
+    """Reads every setting. The environment goes before the file, which may be absent.
+
+    Args:
+        environment: What is set; by default this process's environment. It is not changed.
+        dotenv: A file of `NAME=value` lines, relative to the working directory; None for none.
+
+    Raises:
+        SettingsError: A value is not taken, or the file names a setting of a later version.
+    """
+    file = dotenv_values(dotenv, interpolate=False) if dotenv else {}
+    # In the environment such a name may be there for another program; in the file it is for us.
+    if planned := sorted(name for name in PLANNED if file.get(name)):
+        raise SettingsError(f"{planned[0]} in {dotenv} is not in this version. Take the line out.")
+    merged = {name: value for name, value in file.items() if value}
+    merged |= os.environ if environment is None else environment
+    return Settings(**{each.name.lower(): each.value(merged) for each in VARIABLES})

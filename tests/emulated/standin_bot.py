@@ -1,0 +1,49 @@
+"""A bot that is nothing but a door: what `tests/emulated/test_door.py` knocks at."""
+
+import asyncio
+import json
+import os
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import logs
+from server.cli import parse
+from server.errors import ServerError
+from server.runner import serve
+
+
+async def bot(runner_args: Any) -> None:
+    socket = runner_args.websocket
+    seen = {
+        "ticket": asdict(socket.scope["avatarbot"]),
+        "headers": dict(socket.headers),
+        "query": str(socket.query_params),
+    }
+    await socket.send_text(json.dumps(seen))
+    if os.environ.get("STUBBORN"):
+        await asyncio.sleep(3600)
+    while (await socket.receive())["type"] != "websocket.disconnect":
+        pass
+
+
+def main() -> int:
+    options = parse(None, version="0.0", variables=[("GREETING", "what the bot says first")])
+    logs.configure(options.verbosity)
+    try:
+        serve(
+            options.host,
+            options.port,
+            page=Path(os.environ["PAGE"]),
+            public_url=os.environ.get("PUBLIC_URL"),
+            opened=lambda: logs.configure(options.verbosity),
+        )
+    except ServerError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
