@@ -1,0 +1,90 @@
+"""A vendor in memory: opens, takes commands, says what it is told to, and counts sessions."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from transports.avatar.commands import Command
+from transports.avatar.errors import VendorRefused
+from transports.avatar.events import Event
+from transports.avatar.vendor import Opened, Profile, UserLeg
+
+GONE = object()
+
+
+class MemoryVendor:
+    """Everything that a test wants to go wrong is an attribute."""
+
+    name = "memory"
+
+    def __init__(self, profile: Profile | None = None) -> None:
+        self.profile = profile or Profile()
+        self.refuses = False
+        self.opens_after_s = 0.0
+        self.ready_at_once = True
+        self.open_sessions = 0
+        self.opened = 0
+        self.received: list[tuple[float, Command]] = []
+        self.inbox: asyncio.Queue[object] = asyncio.Queue()
+        self.user_leg: UserLeg | None = None
+
+    def attach(self, user_leg: UserLeg) -> None:
+        self.user_leg = user_leg
+
+    def mouth(self, visemes: Mapping[str, Any]) -> None: ...
+
+    def page_says(self, kind: str, data: Mapping[str, Any]) -> None: ...
+
+    async def open(self) -> Opened:
+        await asyncio.sleep(self.opens_after_s)
+        if self.refuses:
+            raise VendorRefused(self.name, 401, "bad key")
+        self.open_sessions += 1
+        self.opened += 1
+        return Opened("m1", {"token": "SECRET-token"})
+
+    async def close(self, session: Opened) -> None:
+        await asyncio.sleep(0.1)
+        self.open_sessions -= 1
+
+    @asynccontextmanager
+    async def dial(self, session: Opened) -> AsyncIterator[MemoryVendor]:
+        yield self
+
+    def wire(self) -> MemoryWire:
+        return MemoryWire(self.ready_at_once)
+
+    # As a socket
+
+    async def send(self, command: Command) -> None:
+        self.received.append((asyncio.get_running_loop().time(), command))
+
+    async def __aiter__(self) -> AsyncIterator[object]:
+        while (message := await self.inbox.get()) is not GONE:
+            yield message
+
+    # For tests
+
+    def says(self, message: object) -> None:
+        """An event, the word `ready`, or `GONE`."""
+        self.inbox.put_nowait(message)
+
+    def commands(self, kind: type[Command]) -> list[Command]:
+        return [command for _, command in self.received if isinstance(command, kind)]
+
+
+class MemoryWire:
+    def __init__(self, ready: bool) -> None:
+        self.ready = ready
+
+    def encode(self, command: Command) -> list[Command]:
+        return [command]
+
+    def decode(self, message: object) -> list[Event]:
+        if message == "ready":
+            self.ready = True
+            return []
+        return [message]  # type: ignore[list-item]

@@ -1,0 +1,468 @@
+"""What the avatar must be told, and what the pipeline must be told, and when.
+
+No I/O, no clock, no tasks: every call is handed `now`, in seconds of a monotonic clock. Speech goes
+in (`begin`, `audio`, `word`, `end`), cut-ins go in (`hold`, `resume`, `interrupt`), what the vendor
+says goes in (`ready`, `receive`); commands come out of `next_command`, reports out of
+`take_reports`. The shell calls `advance` whenever `due` says so.
+
+Two machines:
+
+    the leg      OPENING ─ready→ READY, any ─close→ CLOSED       (nothing is sent but in READY)
+    the speech   see `_SPEECH`
+
+An utterance is queued, then sent piece by piece as the lead allows, sealed, and done when its
+playhead has reached its end. Each cut-in ends a generation: what waits to be said of it is dropped
+in the same call, so it cannot leave any more.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum, auto
+
+from .commands import Begin, Command, EndSpeech, Interrupt, Listen, Speak
+from .events import Ended, Event, Interrupted, Played, Started, Talking
+from .pacing import LINGER_S, Pacing
+from .playhead import Playhead
+from .reports import Cut, Heard, Report
+from .run_of_speech import RunOfSpeech
+from .script import Script
+from .utterance import Utterance
+from .vendor import Profile
+
+HOLD_S = 5.0
+"""A suspected cut-in that is neither confirmed nor refuted is taken for a false alarm."""
+
+ACK_GRACE_S = 1.0
+"""An acknowledgement that is this late will not come."""
+
+
+class Leg(Enum):
+    """Whether the vendor can be told anything."""
+
+    OPENING = auto()
+    READY = auto()
+    CLOSED = auto()
+
+
+class Speech(Enum):
+    """What is done with the speech that there is; IDLE while there is none."""
+
+    IDLE = auto()
+    SPEAKING = auto()
+    HELD = auto()
+
+
+class Move(Enum):
+    """What changes the speech."""
+
+    BEGIN = auto()
+    HOLD = auto()
+    RESUME = auto()
+    ALL_HEARD = auto()
+    INTERRUPT = auto()
+
+
+_SPEECH: dict[tuple[Speech, Move], Speech] = {
+    (Speech.IDLE, Move.BEGIN): Speech.SPEAKING,
+    (Speech.SPEAKING, Move.BEGIN): Speech.SPEAKING,
+    (Speech.HELD, Move.BEGIN): Speech.HELD,
+    (Speech.SPEAKING, Move.HOLD): Speech.HELD,
+    (Speech.HELD, Move.RESUME): Speech.SPEAKING,
+    (Speech.SPEAKING, Move.ALL_HEARD): Speech.IDLE,
+    (Speech.IDLE, Move.INTERRUPT): Speech.IDLE,
+    (Speech.SPEAKING, Move.INTERRUPT): Speech.IDLE,
+    (Speech.HELD, Move.INTERRUPT): Speech.IDLE,
+}
+
+
+class SpeechCore:
+    """The speech of one session; see the module."""
+
+    def __init__(self, profile: Profile, *, new_id: Callable[[], str]) -> None:
+        self._profile = profile
+        self._new_id = new_id
+        self._pacing = Pacing(profile)
+        self._leg = Leg.OPENING
+        self._speech = Speech.IDLE
+        self._generation = 0
+        self._utterances: deque[Utterance] = deque()  # not heard to the end, oldest first
+        self._current: Utterance | None = None  # the one that the TTS is filling
+        self._script = Script()
+        self._run = RunOfSpeech()
+        self._outbox: deque[Command] = deque()
+        self._reports: list[Report] = []
+        self._vendor_talks = False
+        self._deaf_until = 0.0  # what a vendor says without naming an utterance may be old
+        self._held_at = 0.0
+        self._last_audio_at = 0.0
+        self._listening: bool | None = None  # waits for its time
+
+    # What is known
+
+    @property
+    def quiet(self) -> bool:
+        """Whether everything was heard and nothing is on its way."""
+        return not self._utterances and not self._script
+
+    def unheard_s(self, *, now: float) -> float:
+        """How much speech there is that the person has not heard, in seconds."""
+        samples = sum(u.lead(now) + u.queue.samples for u in self._utterances)
+        return samples / self._profile.sample_rate
+
+    # The leg
+
+    def ready(self, *, now: float) -> None:
+        """The vendor can be told things from now on."""
+        if self._leg is Leg.OPENING:
+            self._leg = Leg.READY
+            self.advance(now=now)
+
+    def close(self) -> None:
+        """Nothing can be told any more."""
+        self._leg = Leg.CLOSED
+        self._outbox.clear()
+
+    # Speech from the TTS
+
+    def begin(self, run: str, *, now: float, interruptible: bool = True) -> str:
+        """An utterance of this run of TTS starts; returns its id. One not ended ends here."""
+        self.end(now=now)
+        self._current = self._new_utterance(run, interruptible=interruptible, offset=0)
+        self._utterances.append(self._current)
+        self._last_audio_at = now
+        self._move(Move.BEGIN)
+        return self._current.id
+
+    def audio(self, pcm: bytes, *, now: float) -> None:
+        """More of the utterance: whole 16-bit samples at the profile's rate."""
+        if self._current is not None and self._leg is not Leg.CLOSED:
+            self._current.queue.append(pcm)
+            self._last_audio_at = now
+            self.advance(now=now)
+
+    def word(self, what: object, end: int, *, now: float) -> None:
+        """`what` leaves once `end` samples of this run of TTS were heard."""
+        if self._current is not None:
+            self._script.add(what, self._current, end)
+            self._release(now)
+
+    def after_words(self, what: object, *, now: float) -> None:
+        """`what` leaves when the words before it were heard; a cut drops it.
+
+        Behind an utterance that has ended, it leaves when that was heard to its end.
+        """
+        if self._current is not None:
+            self._script.add(what, self._current, 0)
+        else:
+            self._script.add(what, self._utterances[-1] if self._utterances else None)
+        self._release(now)
+
+    def end(self, *, now: float) -> None:
+        """The TTS has said all of the utterance."""
+        if self._current is not None:
+            self._current.ended = True
+            self._current = None
+            self.advance(now=now)
+
+    def reply(self, *, open: bool) -> None:
+        """Whether more utterances of the same reply may follow."""
+        self._run.reply_open = open
+
+    # Cut-ins
+
+    def interrupt(self, *, now: float) -> bool:
+        """A committed cut-in. Returns whether anything was lost by it.
+
+        Speech that must not be interrupted is left alone; it is never at the vendor together with
+        other speech (see `_sendable`), so that an interrupt cannot hit it.
+        """
+        self.advance(now=now)
+        spared = [u for u in self._utterances if not u.interruptible]
+        doomed = [u for u in self._utterances if u.interruptible]
+        lost = any(u.lead(now) + u.queue.samples for u in doomed)
+        silenced = self._speech is Speech.HELD or any(u.begun for u in spared)
+        self._generation += 1
+        self._unsay(doomed)
+        if not silenced and (lost or self._vendor_talks):
+            self._silence(doomed[0].id if doomed else None, hold=False, now=now)
+        if doomed or self._script:
+            self._drop(doomed)
+            self._reports.append(Cut(doomed[0].id if doomed else None, unheard=lost, hold=False))
+        if not spared:
+            self._move(Move.INTERRUPT)
+            self._run.cut(self._reports)
+        elif self._speech is Speech.HELD:
+            self._move(Move.RESUME)
+        self._pump(now)
+        return lost
+
+    def hold(self, *, now: float) -> None:
+        """A suspected cut-in: fall silent, and keep what was not heard."""
+        self.advance(now=now)
+        interruptible = all(u.interruptible for u in self._utterances)
+        if self._speech is not Speech.SPEAKING or not interruptible:
+            return
+        self._move(Move.HOLD)
+        self._held_at = now
+        first = self._utterances[0].id
+        if any(u.begun for u in self._utterances):
+            self._generation += 1
+            self._unsay(self._utterances)
+            self._silence(first, hold=True, now=now)
+            self._renew(now)
+        self._reports.append(Cut(first, unheard=True, hold=True))
+        self._run.ended(now)
+
+    def resume(self, *, now: float) -> None:
+        """It was no cut-in: go on from the first sample that was not heard."""
+        if self._speech is Speech.HELD:
+            self._move(Move.RESUME)
+            self.advance(now=now)
+
+    # The other side
+
+    def listen(self, on: bool, *, now: float) -> None:
+        """Look like a listener as soon as the avatar is silent, or no longer."""
+        never_told = not on and self._listening
+        self._listening = None if never_told else on
+        self._pump(now)
+
+    def receive(self, event: Event, *, now: float) -> bool:
+        """Take what the vendor says; False when it cannot be about anything that is."""
+        known = self._apply(event, now)
+        self.advance(now=now)
+        return known
+
+    # Time
+
+    def advance(self, *, now: float) -> None:
+        """Do everything that is due."""
+        if self._speech is Speech.HELD and now >= self._held_at + HOLD_S:
+            self._move(Move.RESUME)
+        if self._speech is Speech.HELD:
+            self._run.advance(self._reports, now=now, heard=None, more=True)
+            return
+        self._release(now)
+        self._retire(now)
+        self._pump(now)
+        first = self._utterances[0] if self._utterances else None
+        heard = first.playhead.at(now) if first else None
+        self._run.advance(self._reports, now=now, heard=heard, more=first is not None)
+
+    def due(self, *, now: float) -> float | None:
+        """When `advance` is needed next; None while only something from outside can matter."""
+        return min((t for t in self._times(now) if t is not None), default=None)
+
+    # Out
+
+    def next_command(self) -> Command | None:
+        """The next thing to tell the vendor; it counts as told."""
+        return self._outbox.popleft() if self._outbox else None
+
+    def take_reports(self) -> list[Report]:
+        """What the pipeline has to be told, oldest first; each once."""
+        reports, self._reports = self._reports, []
+        return reports
+
+    # Inside: utterances
+
+    def _move(self, move: Move) -> None:
+        self._speech = _SPEECH[self._speech, move]
+
+    def _new_utterance(self, run: str, *, interruptible: bool, offset: int) -> Utterance:
+        playhead = Playhead(
+            sample_rate=self._profile.sample_rate,
+            start_delay_s=self._profile.start_delay_s,
+            awaits_vendor=not self._profile.acknowledges.isdisjoint({Started, Played}),
+        )
+        return Utterance(self._new_id(), run, playhead, interruptible, offset)
+
+    def _renew(self, now: float) -> None:
+        """Give what was not heard new ids, so that nothing said of the old ones can touch it."""
+        renewed: dict[Utterance | None, Utterance] = {}
+        for old in self._utterances:
+            new = self._new_utterance(
+                old.run, interruptible=old.interruptible, offset=old.heard(now)
+            )
+            new.queue = old.rest(now)
+            new.ended = old.ended
+            renewed[old] = new
+        self._utterances = deque(renewed.values())
+        self._current = renewed.get(self._current)
+        self._script.rename(renewed)
+
+    def _drop(self, doomed: list[Utterance]) -> None:
+        self._utterances = deque(u for u in self._utterances if u not in doomed)
+        self._script.drop([*doomed, None])
+        if self._current in doomed:
+            self._current = None
+
+    def _release(self, now: float) -> None:
+        for what in self._script.take_due(self._utterances, now=now):
+            self._reports.append(Heard(what))
+
+    def _retire(self, now: float) -> None:
+        """Part with the utterances that were heard to the end."""
+        while self._utterances and self._is_done(self._utterances[0], now):
+            done = self._utterances.popleft()
+            if not done.begun and not done.offset:
+                self._script.drop_words(done)  # a TTS that made no sound has said nothing
+            self._run.ended(now)
+            self._release(now)
+            if not self._utterances:
+                self._move(Move.ALL_HEARD)
+
+    def _is_done(self, utterance: Utterance, now: float) -> bool:
+        if not utterance.ended or utterance.queue.samples or utterance.lead(now):
+            return False
+        if utterance.begun and not utterance.sealed:
+            return False
+        end = self._when_done(utterance)
+        return end is None or now >= end
+
+    # Inside: commands
+
+    def _unsay(self, utterances: Iterable[Utterance]) -> None:
+        """What waits to be said of these is never said."""
+        gone = {u.id for u in utterances}
+        self._outbox = deque(
+            c
+            for c in self._outbox
+            if not (isinstance(c, (Begin, Speak, EndSpeech)) and c.utterance in gone)
+        )
+
+    def _silence(self, utterance: str | None, *, hold: bool, now: float) -> None:
+        """Interrupt, ahead of all else; one that still waits would say the same."""
+        if self._leg is Leg.READY:
+            self._outbox = deque(c for c in self._outbox if not isinstance(c, Interrupt))
+            self._outbox.appendleft(Interrupt(self._generation, utterance, hold))
+            self._vendor_talks = False
+            self._deaf_until = now + ACK_GRACE_S
+
+    def _pump(self, now: float) -> None:
+        """Tell the vendor as much as it may know."""
+        if self._leg is not Leg.READY or self._speech is Speech.HELD:
+            return
+        for utterance in self._sendable(now):
+            self._pump_audio(utterance, now)
+            if utterance.queue.samples or not utterance.ended:
+                break
+            if utterance.begun and not utterance.sealed:
+                utterance.sealed = True
+                sent = utterance.playhead.sent
+                self._outbox.append(EndSpeech(self._generation, utterance.id, sent))
+        if self._listening is not None and not (self._listening and self._utterances):
+            self._outbox.append(Listen(self._generation, self._listening))
+            self._listening = None
+
+    def _sendable(self, now: float) -> Iterator[Utterance]:
+        """The utterances in order, up to one that must not be at the vendor with the one before.
+
+        An interrupt silences all that is there: what must be heard waits until the speech before
+        it was, and what can be cut waits behind what must be heard.
+        """
+        before: Utterance | None = None
+        for utterance in self._utterances:
+            both_can_be_cut = before is None or (utterance.interruptible and before.interruptible)
+            if before is not None and before.lead(now) and not both_can_be_cut:
+                return
+            yield utterance
+            before = utterance
+
+    def _pump_audio(self, utterance: Utterance, now: float) -> None:
+        while size := self._pacing.piece(
+            utterance.queue.samples,
+            lead=self._lead(now),
+            more_may_come=self._more_may_come(utterance, now),
+        ):
+            if not utterance.begun:
+                utterance.begun = True
+                begin = Begin(
+                    self._generation,
+                    utterance.id,
+                    utterance.run,
+                    utterance.offset,
+                    self._profile.sample_rate,
+                    utterance.interruptible,
+                )
+                self._outbox.append(begin)
+            pcm = utterance.take(size, now=now)
+            self._outbox.append(Speak(self._generation, utterance.id, pcm))
+
+    def _lead(self, now: float) -> int:
+        return sum(u.lead(now) for u in self._utterances)
+
+    def _more_may_come(self, utterance: Utterance, now: float) -> bool:
+        return not utterance.ended and now < self._last_audio_at + LINGER_S
+
+    # Inside: events
+
+    def _apply(self, event: Event, now: float) -> bool:
+        match event:
+            case Talking(on):
+                believed = not on or now >= self._deaf_until
+                self._vendor_talks = self._vendor_talks if not believed else on
+                return believed
+            case Interrupted():
+                self._deaf_until = now
+                return True
+            case Started(name) | Played(name, _) | Ended(name):
+                utterance = self._find(name, now)
+        if utterance is None or not utterance.begun:
+            return False
+        match event:
+            case Started():
+                self._vendor_talks = True
+                utterance.playhead.started(now=now)
+            case Played(_, samples):
+                return utterance.playhead.played(samples, now=now)
+            case Ended():
+                self._vendor_talks = False
+                utterance.playhead.finished(now=now)
+                utterance.vendor_ended = True
+        return True
+
+    def _find(self, name: str | None, now: float) -> Utterance | None:
+        if name is None and (now < self._deaf_until or not self._utterances):
+            return None
+        return next((u for u in self._utterances if name in (None, u.id)), None)
+
+    # Inside: when
+
+    def _times(self, now: float) -> Iterator[float | None]:
+        yield self._run.due()
+        if self._speech is Speech.HELD:
+            yield self._held_at + HOLD_S
+        elif self._utterances:
+            first = self._utterances[0]
+            yield self._script.next_due(first)
+            yield self._when_room(now)
+            yield self._when_done(first)
+            if not self._run.hears:
+                yield first.playhead.when(1) if first.begun else None
+
+    def _when_room(self, now: float) -> float | None:
+        """When the next piece may leave."""
+        waiting = next((u for u in self._sendable(now) if u.queue.samples), None)
+        if waiting is None or self._leg is not Leg.READY:
+            return None
+        earliest = now
+        if self._more_may_come(waiting, now):
+            earliest = self._last_audio_at + LINGER_S
+        excess = self._pacing.excess(waiting.queue.samples, lead=self._lead(now))
+        first = next((u for u in self._utterances if u.lead(now)), None)
+        if not excess or first is None:
+            return earliest
+        room = first.playhead.when(first.playhead.at(now) + excess)
+        return None if room is None else max(earliest, room)
+
+    def _when_done(self, first: Utterance) -> float | None:
+        """When its last sample is heard, or when to stop waiting for the vendor to say so."""
+        if not first.ended or not first.begun:
+            return None
+        end = first.playhead.when(first.playhead.sent)
+        if end is None or first.vendor_ended or Ended not in self._profile.acknowledges:
+            return end
+        return end + ACK_GRACE_S

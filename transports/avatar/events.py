@@ -1,0 +1,47 @@
+"""What a vendor tells about the speech: the truth that the playhead follows.
+
+An event that names no utterance is about the one that is being spoken.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first sample of the utterance became audible."""
+
+    utterance: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """`samples` samples of the utterance have been heard by now."""
+
+    utterance: str | None
+    samples: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The utterance was heard to its end."""
+
+    utterance: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Talking:
+    """Whether the vendor says that the avatar is talking, whatever it says."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The vendor confirms that it fell silent."""
+
+    utterance: str | None = None
+
+
+Event = Started | Played | Ended | Talking | Interrupted

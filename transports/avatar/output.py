@@ -1,0 +1,257 @@
+"""Pipecat in, avatar out: turns the frames of the TTS into speech of a face.
+
+A plain processor, not a `BaseOutputTransport`: in front of `user.output()` that class would swallow
+RTVI messages, drop frames until it is ready, and say everything twice. It forwards each frame that
+it does not hold, once, in its own direction.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from uuid import uuid4
+
+from loguru import logger
+from pipecat.frames.frames import (
+    AggregatedTextProgressFrame,
+    BotSpeakingFrame,
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    EndFrame,
+    Frame,
+    InterruptionFrame,
+    LLMAssistantPushAggregationFrame,
+    LLMFullResponseEndFrame,
+    LLMFullResponseStartFrame,
+    OutputTransportMessageFrame,
+    TTSAudioRawFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+    TTSTextFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+    VADUserStartedSpeakingFrame,
+    VADUserStoppedSpeakingFrame,
+)
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.processors.frameworks.rtvi.frames import RTVIClientMessageFrame
+
+from .core import SpeechCore
+from .errors import AvatarError
+from .frames import METADATA_KEY, HeardTextFrame
+from .reports import Cut, Heard, Report, Speaking, SpeakingStarted, SpeakingStopped
+from .resampling import Resampler
+from .session import AvatarSession
+from .user_leg import DownstreamLeg
+from .vendor import Vendor
+from .words import WordTimes
+
+GOODBYE_GRACE_S = 5.0
+
+
+class AvatarOutput(FrameProcessor):
+    """Lets a vendor's face say what the TTS says.
+
+    Args:
+        vendor: Who renders the face; its session lives as long as this processor.
+        hold_on_voice: Fall silent as soon as a voice is heard, and go on where the speech was left
+            when no turn comes of it. Of use where a turn's start waits for more than a voice.
+    """
+
+    def __init__(self, vendor: Vendor, *, hold_on_voice: bool = False) -> None:
+        super().__init__(name=f"AvatarOutput({vendor.name})")
+        self._vendor = vendor
+        self._hold_on_voice = hold_on_voice
+        self._core = SpeechCore(vendor.profile, new_id=lambda: str(uuid4()))
+        self._session = AvatarSession(
+            vendor, self._core, deliver=self._deliver, failed=self._failed
+        )
+        self._leg = DownstreamLeg(self)
+        self._cuts: list[Cut] = []  # the page hears of them after the interruption has passed
+        self._resampler: Resampler | None = None
+        self._received = 0  # samples of this run of TTS
+        self._words: WordTimes[HeardTextFrame] = WordTimes(sample_rate=1)
+
+    # Pipecat's `FrameProcessor.setup` differs from its own base in the same way.
+    async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
+        """Open the session, in a task of its own."""
+        await super().setup(setup)
+        self._vendor.attach(self._leg)
+        self._session.start()
+
+    async def cleanup(self) -> None:
+        """Close the session, if nothing else did."""
+        await super().cleanup()
+        await self._session.aclose()
+
+    async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
+        """Take what is speech, let everything else pass."""
+        await super().process_frame(frame, direction)
+        if isinstance(frame, InterruptionFrame):
+            await self._interrupt(frame, direction)
+        elif direction is FrameDirection.UPSTREAM or not await self._take(frame):
+            await self.push_frame(frame, direction)
+
+    async def _take(self, frame: Frame) -> bool:
+        """Handle what travels downstream; True when the frame is not to be passed on."""
+        now = self._now()
+        match frame:
+            case HeardTextFrame():
+                return False
+            case TTSAudioRawFrame():
+                self._audio(frame, now)
+                return True
+            case TTSTextFrame():
+                self._text(frame, now)
+                return True
+            case TTSStartedFrame():
+                self._begin(frame, now)
+            case TTSStoppedFrame():
+                self._end(now)
+                return True
+            case LLMFullResponseStartFrame():
+                self._core.reply(open=True)
+            case LLMFullResponseEndFrame():
+                self._core.reply(open=False)
+                self._after_words(frame, now)
+                return True
+            case LLMAssistantPushAggregationFrame() | AggregatedTextProgressFrame():
+                self._after_words(frame, now)
+                return True
+            case UserStartedSpeakingFrame():
+                self._core.listen(True, now=now)
+            case UserStoppedSpeakingFrame():
+                self._core.listen(False, now=now)
+            case VADUserStartedSpeakingFrame() if self._hold_on_voice:
+                await self.hold()
+            case VADUserStoppedSpeakingFrame() if self._hold_on_voice:
+                self.resume()
+            case OutputTransportMessageFrame(message={"data": {"type": "visemes"} as visemes}):
+                self._vendor.mouth(visemes)
+                return True
+            case RTVIClientMessageFrame(type=kind) if kind.startswith("avatar-"):
+                self._vendor.page_says(kind, frame.data if isinstance(frame.data, dict) else {})
+            case EndFrame():
+                await self._session.play_out(grace_s=GOODBYE_GRACE_S)
+                await self._session.aclose()
+            case CancelFrame():
+                await self._session.aclose()
+        self._session.poke()
+        return False
+
+    # Speech
+
+    def _begin(self, frame: TTSStartedFrame, now: float) -> None:
+        run = frame.context_id or str(frame.id)
+        self._resampler = None
+        self._received = 0
+        rate = self._vendor.profile.sample_rate
+        self._words = WordTimes(sample_rate=rate, last_pts=self._words.last_pts)
+        self._core.begin(run, now=now, interruptible=frame.interruptible)
+
+    def _audio(self, frame: TTSAudioRawFrame, now: float) -> None:
+        rate = self._vendor.profile.sample_rate
+        if self._resampler is None or self._resampler.source_hz != frame.sample_rate:
+            self._resampler = Resampler(frame.sample_rate, rate)
+        self._words.audio(self.get_clock().get_time())
+        self._say(self._resampler.convert(frame.audio, frame.num_channels), now)
+
+    def _say(self, pcm: bytes, now: float) -> None:
+        self._received += len(pcm) // 2
+        self._core.audio(pcm, now=now)
+        self._session.poke()
+
+    def _text(self, frame: TTSTextFrame, now: float) -> None:
+        exact = frame.metadata.get(METADATA_KEY, {}).get("end")
+        if exact is not None:
+            scale = self._resampler.scale if self._resampler else int
+            self._core.word(HeardTextFrame.of(frame), scale(exact), now=now)
+        elif frame.pts:
+            clock_ns = self.get_clock().get_time()
+            word = HeardTextFrame.of(frame)
+            for span in self._words.timed(word, frame.text, frame.pts, clock_ns):
+                self._core.word(span.what, span.end, now=now)
+        else:
+            for part in self._words.untimed(frame.text, self._received):
+                self._core.word(HeardTextFrame.of(frame, part.what), part.end, now=now)
+        self._session.poke()
+
+    def _end(self, now: float) -> None:
+        self._last_words(now)
+        if self._resampler is not None:
+            self._say(self._resampler.flush(), now)
+        self._core.end(now=now)
+        self._session.poke()
+
+    def _last_words(self, now: float) -> None:
+        for span in self._words.flush():
+            self._core.word(span.what, span.end, now=now)
+
+    def _after_words(self, frame: Frame, now: float) -> None:
+        frame.pts = None  # its time is when the words before it were heard
+        self._core.after_words(frame, now=now)
+        self._session.poke()
+
+    # Cut-ins
+
+    async def hold(self) -> None:
+        """A suspected cut-in: fall silent, and keep what was not heard."""
+        self._core.hold(now=self._now())
+        self._session.poke()
+        await self._session.flush()
+        await self._tell_cuts()
+
+    def resume(self) -> None:
+        """It was none: go on from the first word that was not heard."""
+        self._core.resume(now=self._now())
+        self._session.poke()
+
+    async def _interrupt(self, frame: InterruptionFrame, direction: FrameDirection) -> None:
+        # The state first: what follows awaits, and nothing of this generation may leave meanwhile.
+        now = self._now()
+        self._last_words(now)
+        self._core.interrupt(now=now)
+        self._words = WordTimes(sample_rate=self._vendor.profile.sample_rate)
+        self._session.poke()
+        await self._session.flush()  # the words that were heard, then the interruption
+        await self.push_frame(frame, direction)
+        await self._tell_cuts()
+
+    async def _tell_cuts(self) -> None:
+        cuts, self._cuts = self._cuts, []
+        for cut in cuts:
+            if cut.hold:
+                await self._leg.flush()
+            await self._leg.tell_at_once(
+                {
+                    "type": "avatar-cut",
+                    "utterance": cut.utterance,
+                    "unheard": cut.unheard,
+                    "hold": cut.hold,
+                }
+            )
+
+    # What the session has to say
+
+    async def _deliver(self, reports: list[Report]) -> None:
+        for report in reports:
+            match report:
+                case Heard(Frame() as frame):
+                    await self.push_frame(frame)
+                case Cut():
+                    self._cuts.append(report)
+                case SpeakingStarted():
+                    await self.broadcast_frame(BotStartedSpeakingFrame)
+                case Speaking():
+                    await self.broadcast_frame(BotSpeakingFrame)
+                case SpeakingStopped():
+                    await self.broadcast_frame(BotStoppedSpeakingFrame)
+
+    async def _failed(self, error: AvatarError) -> None:
+        logger.debug(f"{self}: {type(error).__name__}")
+        await self._tell_cuts()
+        await self.push_error(str(error), exception=error, force_treat_as_permanent=True)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()

@@ -1,0 +1,34 @@
+"""How much speech the vendor is given at once, and how far ahead of the person.
+
+Small pieces while little is ahead, so that the first one leaves at once; larger ones as the lead
+grows, so that a long reply takes few messages. A voice that is slower than speech is never starved
+by this: with no lead, whatever there is leaves.
+"""
+
+from __future__ import annotations
+
+from .vendor import Profile
+
+LINGER_S = 0.04
+"""A piece smaller than the size that was aimed at leaves when no more came for so long."""
+
+
+class Pacing:
+    """Sizes in samples, from a vendor's profile."""
+
+    def __init__(self, profile: Profile) -> None:
+        self._first = max(1, profile.samples(profile.first_chunk_s))
+        self._largest = max(self._first, profile.samples(profile.chunk_s))
+        self._max_lead = max(self._largest, profile.samples(profile.max_lead_s))
+
+    def piece(self, waiting: int, *, lead: int, more_may_come: bool) -> int:
+        """How many of `waiting` samples to send now; 0 where the time has not come."""
+        aim = min(max(self._first, lead), self._largest)
+        if waiting < aim and lead and more_may_come:
+            return 0
+        size = min(aim, waiting)
+        return size if lead + size <= self._max_lead else 0
+
+    def excess(self, waiting: int, *, lead: int) -> int:
+        """How many samples have to be heard before the next piece fits."""
+        return max(0, lead + min(self._largest, waiting) - self._max_lead)

@@ -1,0 +1,1 @@
+"""What travels on the person's WebSocket, and what of it is let in."""
