@@ -1,0 +1,159 @@
+import { Connection, Trouble } from "./connection.js";
+import { Microphone } from "./microphone.js";
+import { Playback } from "./playback.js";
+
+// A context that was made in a click still needs a moment before it runs.
+const SOUND_PATIENCE_MS = 500;
+const RETURNED_MS = 6000;
+
+/**
+ * What a call tells the page.
+ * @typedef {object} CallListener
+ * @property {(type: string, data: any) => void} onMessage an RTVI message, or the `data` of a server-message
+ * @property {(sentence: string) => void} onOver the call ended, not by this page
+ * @property {(topic: string, sentence: string | null, forMs?: number) => void} onTrouble null: this trouble is over
+ * @property {() => void} onMicrophone the microphone came or went
+ * @property {(peak: number) => void} onVoice loudness of the person, 0 to 1, every 20 ms
+ */
+
+/** One conversation, from "Start" to its end: connection, playback and microphone, opened at the same time. */
+export class Call {
+  #listener;
+  #connection;
+  #playback;
+  #microphone;
+  #over = false;
+  #soundTimer = 0;
+
+  /**
+   * Call it inside the click on "Start": the browser allows sound only then.
+   * @param {CallListener} listener
+   */
+  constructor(listener) {
+    this.#listener = listener;
+    this.#playback = new Playback({
+      onPlayed: (utterance, samples) => this.#connection.send("client-message", { t: "avatar-played", d: { utterance, samples } }),
+      onRunning: () => this.#checkSound(),
+    });
+    this.#connection = new Connection({
+      onMessage: (type, data) => this.#receive(type, data),
+      onAudio: (pcm) => this.#playback.append(pcm),
+      onLost: (sentence) => this.#finish(sentence),
+    });
+    this.#microphone = new Microphone({
+      onChunk: (pcm, peak) => {
+        this.#connection.sendAudio(pcm);
+        listener.onVoice(peak);
+      },
+      onLive: () => this.#tellMicrophone(null),
+      onTrouble: (sentence) => this.#tellMicrophone(sentence),
+    });
+    document.addEventListener("visibilitychange", this.#onVisibility);
+    document.addEventListener("pointerdown", this.#onGesture, true);
+    document.addEventListener("keydown", this.#onGesture, true);
+  }
+
+  /** Connects. The permission for the microphone is asked beside it: nobody waits for it. */
+  async open() {
+    this.#microphone.open();
+    try {
+      const [sounds] = await Promise.all([this.#playback.load(), this.#connection.open()]);
+      if (this.#over) return;
+      this.#connection.announceClient();
+      if (!sounds) this.#listener.onTrouble("sound", "The browser plays sound only on https or localhost. The answers appear as text.");
+      else this.#checkSound();
+    } catch (error) {
+      if (!(error instanceof Trouble)) console.error(error);
+      this.#finish(error instanceof Trouble ? error.message : "The page could not start the sound. Reload it, then press Start again.");
+    }
+  }
+
+  get ready() {
+    return this.#connection.ready;
+  }
+
+  get hasMicrophone() {
+    return this.#microphone.live;
+  }
+
+  get muted() {
+    return this.#microphone.muted;
+  }
+
+  set muted(muted) {
+    this.#microphone.muted = muted;
+  }
+
+  /** What is heard of the avatar at this moment; null in silence. */
+  audible() {
+    return this.#playback.audible();
+  }
+
+  /** @param {string} content @returns {boolean} whether it was sent */
+  sendText(content) {
+    return this.ready && this.#connection.send("send-text", { content, options: { run_immediately: true, audio_response: true } });
+  }
+
+  /** Ends the call from this side. Safe to call twice. */
+  end() {
+    if (this.#over) return;
+    this.#over = true;
+    document.removeEventListener("visibilitychange", this.#onVisibility);
+    document.removeEventListener("pointerdown", this.#onGesture, true);
+    document.removeEventListener("keydown", this.#onGesture, true);
+    clearTimeout(this.#soundTimer);
+    this.#connection.close();
+    this.#microphone.close();
+    this.#playback.close();
+  }
+
+  #finish(sentence) {
+    if (this.#over) return;
+    this.end();
+    this.#listener.onOver(sentence);
+  }
+
+  #receive(type, data) {
+    switch (type) {
+      case "avatar-begin":
+        this.#playback.begin(data.utterance, data.sample_rate);
+        break;
+      case "avatar-end":
+        this.#playback.end();
+        break;
+      case "avatar-cut":
+        this.#playback.cut();
+        break;
+    }
+    this.#listener.onMessage(type, data);
+  }
+
+  #tellMicrophone(sentence) {
+    this.#listener.onTrouble("microphone", sentence);
+    this.#listener.onMicrophone();
+  }
+
+  #checkSound() {
+    clearTimeout(this.#soundTimer);
+    if (this.#playback.running) {
+      this.#listener.onTrouble("sound", null);
+      return;
+    }
+    const tell = () => this.#listener.onTrouble("sound", "The browser holds the sound back. Click or tap anywhere to hear the bot.");
+    this.#soundTimer = setTimeout(tell, SOUND_PATIENCE_MS);
+  }
+
+  #onGesture = () => {
+    this.#playback.resume();
+    this.#microphone.resume();
+  };
+
+  #onVisibility = () => {
+    const hidden = document.visibilityState === "hidden";
+    if (!hidden) this.#onGesture();
+    const stays = this.hasMicrophone && !this.muted ? " and the microphone stays on" : "";
+    const note = `In the background the conversation goes on${stays}. Press Mute or End if you do not want that.`;
+    // It stays for a moment after the return: nobody reads a page that is hidden.
+    this.#listener.onTrouble("background", note, hidden ? undefined : RETURNED_MS);
+  };
+}

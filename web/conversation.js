@@ -1,0 +1,74 @@
+const NEAR_END_PX = 48;
+
+/**
+ * @typedef {object} Transcript
+ * @property {string} turn names the bubble
+ * @property {"user" | "assistant"} role
+ * @property {string} text the whole text so far
+ * @property {boolean} final
+ * @property {"spoken" | "typed"} [source]
+ * @property {boolean} [cut] the rest was never heard
+ */
+
+/** The bubbles: one per turn, its text replaced as the words are heard. */
+export class Conversation {
+  #log;
+  #bubbles = new Map();
+
+  /** @param {HTMLElement} log the element with role="log" */
+  constructor(log) {
+    this.#log = log;
+  }
+
+  clear() {
+    this.#bubbles.clear();
+    this.#log.replaceChildren();
+  }
+
+  /** @param {Transcript} transcript */
+  show(transcript) {
+    const { turn, text, final, cut } = transcript;
+    if (typeof text !== "string" || (text === "" && !cut && !this.#bubbles.has(turn))) return;
+    // Read before the text grows: whoever scrolled up to read stays where they are.
+    const follows = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR_END_PX;
+    const bubble = this.#bubbles.get(turn) ?? this.#add(transcript);
+    write(bubble.querySelector(".bubble-text"), text);
+    bubble.classList.toggle("is-open", !final);
+    // A screen reader waits for the whole sentence instead of reading every word twice.
+    bubble.setAttribute("aria-busy", String(!final));
+    if (cut) markCut(bubble);
+    if (follows) this.#log.scrollTop = this.#log.scrollHeight;
+  }
+
+  #add({ turn, role, source }) {
+    const bubble = element("div", `bubble bubble-${role === "user" ? "user" : "bot"}`);
+    const who = element("p", "bubble-who", role === "user" ? "You" : "Bot");
+    if (role === "user") who.append(element("span", "bubble-source", source === "typed" ? " · typed" : " · spoken"));
+    const body = element("p", "bubble-body");
+    body.append(element("span", "bubble-text"));
+    bubble.append(who, body);
+    this.#bubbles.set(turn, bubble);
+    this.#log.append(bubble);
+    return bubble;
+  }
+}
+
+/** Appends where the text only grew, so that a selection in the bubble survives. */
+function write(target, text) {
+  const node = target.firstChild;
+  if (node !== null && text.startsWith(node.data)) node.appendData(text.slice(node.data.length));
+  else target.textContent = text;
+}
+
+function markCut(bubble) {
+  if (bubble.classList.contains("is-cut")) return;
+  bubble.classList.add("is-cut");
+  bubble.querySelector(".bubble-body").append(" ", element("span", "bubble-cut", "— cut off"));
+}
+
+function element(tag, className, text = "") {
+  const made = document.createElement(tag);
+  made.className = className;
+  made.textContent = text;
+  return made;
+}

@@ -1,0 +1,153 @@
+const CONSTRAINTS = {
+  audio: { echoCancellation: true, noiseSuppression: true, autoGainControl: true, channelCount: 1 },
+};
+const TYPING = "You can go on by typing.";
+
+/**
+ * What a microphone tells its owner.
+ * @typedef {object} MicrophoneListener
+ * @property {(pcm: ArrayBuffer, peak: number) => void} onChunk 20 ms, 16 kHz, 16-bit; never while muted
+ * @property {() => void} onLive sound arrives now
+ * @property {(sentence: string) => void} onTrouble no sound arrives, and what the person can do
+ */
+
+/** The person's microphone, from permission to 20 ms messages. A failure is a sentence, never an exception. */
+export class Microphone {
+  #listener;
+  #stream = null;
+  #context = null;
+  #node = null;
+  #muted = false;
+  #closed = false;
+  #opening = false;
+  #permission = null;
+
+  /** @param {MicrophoneListener} listener */
+  constructor(listener) {
+    this.#listener = listener;
+  }
+
+  /** Asks for the microphone; may stay open for as long as the person thinks about the permission. */
+  async open() {
+    // Undefined outside https and localhost: the browser hides the device altogether.
+    if (navigator.mediaDevices === undefined) {
+      this.#listener.onTrouble(`The browser gives the microphone only to pages on https or localhost. Open this page that way to talk. ${TYPING}`);
+      return;
+    }
+    navigator.mediaDevices.addEventListener("devicechange", this.#retry);
+    this.#watchPermission();
+    await this.#acquire();
+  }
+
+  get live() {
+    return this.#stream !== null;
+  }
+
+  get muted() {
+    return this.#muted;
+  }
+
+  set muted(muted) {
+    this.#muted = muted;
+    for (const track of this.#stream?.getTracks() ?? []) track.enabled = !muted;
+  }
+
+  /** Browsers may start a context suspended; a gesture or a return to the page wakes it. */
+  resume() {
+    if (this.#context?.state !== "running") this.#context?.resume().catch(() => {});
+  }
+
+  close() {
+    this.#closed = true;
+    navigator.mediaDevices?.removeEventListener("devicechange", this.#retry);
+    this.#permission?.removeEventListener("change", this.#retry);
+    this.#release();
+  }
+
+  // A device that was plugged in, or a permission that was given after all.
+  #retry = () => {
+    if (!this.#closed && !this.live && !this.#opening && this.#permission?.state !== "denied") this.#acquire();
+  };
+
+  async #acquire() {
+    this.#opening = true;
+    try {
+      const stream = await navigator.mediaDevices.getUserMedia(CONSTRAINTS);
+      if (this.#closed) {
+        stop(stream);
+        return;
+      }
+      this.#stream = stream;
+      stream.getAudioTracks()[0].addEventListener("ended", this.#lost, { once: true });
+      this.muted = this.#muted;
+      await this.#capture(stream);
+      if (!this.#closed) this.#listener.onLive();
+    } catch (error) {
+      this.#release();
+      if (!this.#closed) this.#listener.onTrouble(reason(error));
+    } finally {
+      this.#opening = false;
+    }
+  }
+
+  async #capture(stream) {
+    // The device's own rate: Firefox refuses to join a stream to a context of another one.
+    const context = new AudioContext({ latencyHint: "interactive" });
+    this.#context = context;
+    await context.audioWorklet.addModule("/assets/microphone-worklet.js");
+    if (context.state === "closed") return;
+    const node = new AudioWorkletNode(context, "microphone", { channelCount: 1, channelCountMode: "explicit" });
+    node.port.onmessage = ({ data }) => {
+      if (!this.#muted) this.#listener.onChunk(data.pcm, data.peak);
+    };
+    this.#node = node;
+    // The node writes nothing to the destination; being connected is what makes every browser run it.
+    context.createMediaStreamSource(stream).connect(node).connect(context.destination);
+    this.resume();
+  }
+
+  #lost = () => {
+    this.#release();
+    this.#listener.onTrouble(`The microphone was unplugged or switched off. Plug one in and it is used at once. ${TYPING}`);
+    this.#acquire();
+  };
+
+  #release() {
+    this.#node?.port.postMessage("close");
+    this.#node?.disconnect();
+    this.#node = null;
+    if (this.#stream !== null) stop(this.#stream);
+    this.#stream = null;
+    if (this.#context !== null && this.#context.state !== "closed") this.#context.close().catch(() => {});
+    this.#context = null;
+  }
+
+  async #watchPermission() {
+    try {
+      this.#permission = await navigator.permissions.query({ name: "microphone" });
+      if (!this.#closed) this.#permission.addEventListener("change", this.#retry);
+    } catch {
+      // Not every browser tells; then "End" and "Start" ask again.
+    }
+  }
+}
+
+function stop(stream) {
+  for (const track of stream.getTracks()) track.stop();
+}
+
+function reason(error) {
+  switch (error?.name) {
+    case "NotAllowedError":
+    case "SecurityError":
+      return `The microphone is not allowed. To talk, allow it for this page beside the address bar, then press End and Start. ${TYPING}`;
+    case "NotFoundError":
+    case "OverconstrainedError":
+      return `No microphone was found. Plug one in and it is used at once. ${TYPING}`;
+    case "NotReadableError":
+    case "AbortError":
+      return `The microphone cannot be opened; another program may be using it. Close that one, then press End and Start. ${TYPING}`;
+    default:
+      return `The microphone does not work in this browser. ${TYPING}`;
+  }
+}

@@ -1,0 +1,75 @@
+const INTERRUPTED_MS = 600;
+
+/** What each RTVI message says about the status; `avatar-cut` is decided by its data. */
+const STATUS_OF = {
+  "bot-ready": "listening",
+  "user-started-speaking": "listening",
+  "user-stopped-speaking": "thinking",
+  "bot-llm-started": "thinking",
+  "bot-started-speaking": "speaking",
+  "bot-stopped-speaking": "listening",
+};
+
+/**
+ * @typedef {"connecting" | "listening" | "thinking" | "speaking" | "interrupted" | "disconnected"} StatusName
+ */
+
+/** The one word that says what is going on. "interrupted" stays readable before the next one takes its place. */
+export class Status {
+  #element;
+  #onChange;
+  #current = "disconnected";
+  #next = null;
+  #holdTimer = 0;
+
+  /** @param {HTMLElement} element @param {(status: StatusName) => void} onChange */
+  constructor(element, onChange) {
+    this.#element = element;
+    this.#onChange = onChange;
+  }
+
+  get current() {
+    return this.#current;
+  }
+
+  /** @param {string} type @param {any} data */
+  follow(type, data) {
+    if (type === "avatar-cut") {
+      if (data.unheard && !data.hold) this.set("interrupted");
+    } else if (Object.hasOwn(STATUS_OF, type)) {
+      this.set(STATUS_OF[type]);
+    }
+  }
+
+  /** @param {StatusName} status */
+  set(status) {
+    if (status === "disconnected" || status === "connecting" || status === "interrupted") {
+      this.#release();
+    } else if (this.#holdTimer !== 0) {
+      this.#next = status;
+      return;
+    }
+    this.#show(status);
+    if (status === "interrupted") this.#holdTimer = setTimeout(() => this.#afterHold(), INTERRUPTED_MS);
+  }
+
+  #afterHold() {
+    const next = this.#next;
+    this.#release();
+    if (next !== null) this.#show(next);
+  }
+
+  #release() {
+    clearTimeout(this.#holdTimer);
+    this.#holdTimer = 0;
+    this.#next = null;
+  }
+
+  #show(status) {
+    if (status === this.#current) return;
+    this.#current = status;
+    this.#element.textContent = status;
+    document.documentElement.dataset.status = status;
+    this.#onChange(status);
+  }
+}
