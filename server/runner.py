@@ -5,12 +5,14 @@ import io
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
-from contextlib import ExitStack, asynccontextmanager, redirect_stdout
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager, redirect_stdout
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, TextIO
 
+import uvicorn
 import uvicorn.config
 from fastapi import FastAPI
 
@@ -18,6 +20,9 @@ from .addresses import Addresses
 from .bind import refuse_open_bind, refuse_taken_port
 from .door import open_door
 from .sessions import Sessions
+
+LARGEST_MESSAGE = 256 * 1024
+"""Bytes of one WebSocket message; what is larger ends the connection."""
 
 GRACE_S = 0.7
 """What a session gets to end by itself when the process is told to stop."""
@@ -65,6 +70,7 @@ def serve(
             _bound_the_end(sessions)
 
         _on_startup(app, started, lambda: _announce(host, port, addresses, stdout))
+        banner.enter_context(_lean_websockets())
         main()
 
 
@@ -77,6 +83,21 @@ def _pipecat() -> tuple[FastAPI, Callable[[], None]]:
     uvicorn.config.LOGGING_CONFIG["handlers"] = {}
     uvicorn.config.LOGGING_CONFIG["loggers"] = {}
     return app, main
+
+
+@contextmanager
+def _lean_websockets() -> Iterator[None]:
+    """Pipecat's `main()` gives uvicorn an address and nothing else.
+
+    Compressing a voice costs the bot more CPU than all that it does besides, and saves nothing; and
+    a message larger than any that the page sends need not be received before it is refused.
+    """
+    run = uvicorn.run
+    uvicorn.run = partial(run, ws_per_message_deflate=False, ws_max_size=LARGEST_MESSAGE)
+    try:
+        yield
+    finally:
+        uvicorn.run = run
 
 
 def _runner_arguments(host: str, port: int, addresses: Addresses) -> list[str]:

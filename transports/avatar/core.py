@@ -106,6 +106,16 @@ class SpeechCore:
         """Whether everything was heard and nothing is on its way."""
         return not self._utterances and not self._script
 
+    @property
+    def has_commands(self) -> bool:
+        """Whether `next_command` has one."""
+        return bool(self._outbox)
+
+    @property
+    def has_reports(self) -> bool:
+        """Whether `take_reports` has any."""
+        return bool(self._reports)
+
     def unheard_s(self, *, now: float) -> float:
         """How much speech there is that the person has not heard, in seconds."""
         samples = sum(u.lead(now) + u.queue.samples for u in self._utterances)

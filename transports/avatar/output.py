@@ -131,6 +131,7 @@ class AvatarOutput(FrameProcessor):
                 return True
             case RTVIClientMessageFrame(type=kind) if kind.startswith("avatar-"):
                 self._vendor.page_says(kind, frame.data if isinstance(frame.data, dict) else {})
+                return True
             case EndFrame():
                 await self._session.play_out(grace_s=GOODBYE_GRACE_S)
                 await self._session.aclose()

@@ -62,6 +62,7 @@ class AvatarSession:
         self._writer_wakes = asyncio.Event()
         self._is_ready = asyncio.Event()
         self._is_quiet = asyncio.Event()
+        self._sleeps_until = float("-inf")
         self._sent_at = 0.0
 
     def start(self) -> None:
@@ -70,15 +71,17 @@ class AvatarSession:
         self._task = asyncio.create_task(self._own(), name=f"{self._vendor.name} session")
 
     def poke(self) -> None:
-        """The core was told something: look what it has to say."""
-        self._clock_wakes.set()
-        self._writer_wakes.set()
+        """The core was told something: wake who has to do something about it."""
+        if self._core.has_commands:
+            self._writer_wakes.set()
+        due = self._core.due(now=self._now())
+        if self._core.has_reports or (due is not None and due < self._sleeps_until):
+            self._clock_wakes.set()
 
     async def flush(self) -> None:
         """Deliver the core's reports now; what was taken before is delivered first."""
         async with self._delivery:
-            reports = self._core.take_reports()
-            if reports:
+            if reports := self._core.take_reports():
                 await self._deliver(reports)
         if self._core.quiet:
             self._is_quiet.set()
@@ -183,18 +186,21 @@ class AvatarSession:
                     self._sent_at = self._now()
 
     async def _clock(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
-            now = self._now()
-            self._core.advance(now=now)
-            self._writer_wakes.set()
-            await self.flush()
-            due = self._core.due(now=now)
-            try:
-                async with asyncio.timeout_at(due):
-                    await self._clock_wakes.wait()
-                self._clock_wakes.clear()
-            except TimeoutError:
-                pass
+            self._clock_wakes.clear()
+            self._core.advance(now=loop.time())
+            if self._core.has_commands:
+                self._writer_wakes.set()
+            if self._core.has_reports or self._core.quiet:
+                await self.flush()
+            due = self._core.due(now=loop.time())
+            self._sleeps_until = float("inf") if due is None else due
+            # Not `asyncio.timeout`: it ends a wait by an exception, twenty-five times a second.
+            alarm = loop.call_at(due, self._clock_wakes.set) if due is not None else None
+            await self._clock_wakes.wait()
+            if alarm is not None:
+                alarm.cancel()
 
     async def _keep_alive(self, socket: Socket, wire: Wire, period_s: float) -> None:
         self._sent_at = self._now()

@@ -18,6 +18,7 @@ from pipecat.frames.frames import (
     TextFrame,
     TTSAudioRawFrame,
 )
+from pipecat.processors.frameworks.rtvi.frames import RTVIClientMessageFrame
 
 from transports.websocket.messages import DEEPEST, LONGEST_MESSAGE, LONGEST_TEXT
 from transports.websocket.serializer import LONGEST_AUDIO, PageSerializer
@@ -32,7 +33,11 @@ def deserialize(data: str | bytes, serializer: PageSerializer | None = None) -> 
 
 
 def message(data: str) -> Any:
+    """The RTVI message that is let in, whichever of its two ways it takes."""
     frame = deserialize(data)
+    if isinstance(frame, RTVIClientMessageFrame):
+        told = {"t": frame.type, "d": frame.data}
+        return {"label": "rtvi-ai", "type": "client-message", "id": frame.msg_id, "data": told}
     assert isinstance(frame, InputTransportMessageFrame)
     return frame.message
 

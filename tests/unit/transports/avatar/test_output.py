@@ -43,7 +43,23 @@ from transports.avatar.vendor import Profile
 
 pytestmark = pytest.mark.asyncio
 
-WORDS = "the quick brown fox jumps over the lazy dog and then sleeps for a while".split()
+WORDS = [
+    "the",
+    "quick",
+    "brown",
+    "fox",
+    "jumps",
+    "over",
+    "the",
+    "lazy",
+    "dog",
+    "and",
+    "then",
+    "sleeps",
+    "for",
+    "a",
+    "while",
+]
 WORD_S = 0.3
 START_S = 0.2
 
