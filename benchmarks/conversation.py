@@ -169,7 +169,10 @@ async def voice_to_voice(
     return hops
 
 
-async def cut_in_to_silence(address: str, chromium: str, folder: Path, runs: int) -> list[float]:
+async def cut_in_to_silence(
+    address: str, chromium: str, folder: Path, runs: int
+) -> dict[str, list[float]]:
+    """Each hop of a word that cuts into a story."""
     script: list[float | str] = [6.0]
     for _ in range(runs):
         script += ["Tell me a story.", 4.0, "Stop.", 3.0]
@@ -180,13 +183,22 @@ async def cut_in_to_silence(address: str, chromium: str, folder: Path, runs: int
         await visit.until("status", status="speaking")
         await asyncio.sleep(sum(p for p in script if isinstance(p, float)) + 2.4 * runs)
         said = stretches(await visit.page.evaluate("window.heard"))
+        told: list[dict[str, Any]] = await visit.page.evaluate("window.told")
         silent = [event["performanceTime"] for event in await visit.seen("silent")]
-    waited = []
-    for at in silent:
-        begun = [start for start, _ in said if start < at and at - start < 2_000]
-        if begun:
-            waited.append(at - begun[-1])
-    return waited
+    hops: dict[str, list[float]] = {
+        "voice begins → page is told to cut": [],
+        "page is told → silence": [],
+        "cut-in → silence": [],
+    }
+    for cut in (event["at"] for event in told if event["type"] == "avatar-cut"):
+        begun = [start for start, _ in said if 0 < cut - start < 2_000]
+        quiet = [at for at in silent if cut - 50 < at < cut + 500]
+        if begun and quiet:
+            times = (begun[-1], cut, quiet[0])
+            for name, value in zip(hops, (cut - times[0], quiet[0] - cut), strict=False):
+                hops[name].append(value)
+            hops["cut-in → silence"].append(quiet[0] - begun[-1])
+    return hops
 
 
 async def main(runs: int) -> None:
@@ -205,8 +217,8 @@ async def main(runs: int) -> None:
             print(summary("text sent → answer audible", typed))
             for hop, values in (await voice_to_voice(address, chromium, folder, runs)).items():
                 print(summary(hop, values))
-            cuts = await cut_in_to_silence(address, chromium, folder, runs)
-            print(summary("cut-in → silence", cuts))
+            for hop, values in (await cut_in_to_silence(address, chromium, folder, runs)).items():
+                print(summary(hop, values))
     print(f"load at the end {os.getloadavg()[0]:.1f}")
 
 

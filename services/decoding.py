@@ -24,8 +24,9 @@ from .phrases import every_phrase, jsgf
 
 # Wider than pocketsphinx's own: those lose "tell me a story" on the way.
 _GRAMMAR_BEAMS = {"beam": 1e-60, "pbeam": 1e-60, "wbeam": 1e-40}
-# Half the work of pocketsphinx's own limit, for guesses that are about as good.
-_OPEN_BEAMS = {"maxhmmpf": 3_000}
+# Half the work of pocketsphinx's own limits, and no second pass of 100 ms at the end: the guesses
+# are about as good.
+_OPEN_BEAMS = {"maxhmmpf": 3_000, "fwdflat": False}
 _LOOP_BEAMS = {"beam": 1e-10, "pbeam": 1e-10, "lw": 2.0, "pip": 0.3}
 # The mean cepstra of ordinary speech, which the model does not come with: without them it takes
 # a session's first words to get used to a voice, and "hello" is lost.

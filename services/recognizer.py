@@ -93,10 +93,7 @@ class Recognizer:
 
     def work_ahead(self) -> bool:
         """Give the open decoder a slice of what it has not heard yet. Whether there is more."""
-        if not self._listening:
-            self.end()
-            return False
-        if not self._borrow(wait=False):
+        if not self._listening or not self._borrow(wait=False):
             return False
         assert self._open is not None
         self._open.feed(self._audio, min(self._open.fed + _SLICE_BYTES, len(self._audio)))
@@ -113,7 +110,7 @@ class Recognizer:
             self._grammar.whole(self._audio), loop
         )
         if phrase is not None:
-            self._listening = False  # ended when there is time: the open decoder takes 50 ms for it
+            self.end()
         return phrase
 
     def resume(self) -> None:
