@@ -50,6 +50,8 @@ LISTEN_IN = """() => {
         }
     };
 }"""
+QUESTIONS = ("What is your name?", "How are you?", "Good morning.", "Tell me a joke.")
+CUT_INS = ("Stop.", "Wait.", "Thank you.", "What time is it?")
 PAUSE_MS = 400.0  # of quiet between two pieces of speech; no phrase below has such a pause
 
 
@@ -133,10 +135,9 @@ async def voice_to_voice(
     address: str, chromium: str, folder: Path, runs: int
 ) -> dict[str, list[float]]:
     """Each hop of a spoken question and its answer."""
-    questions = ["What is your name?", "How are you?", "Good morning.", "Tell me a joke."]
     script: list[float | str] = [6.0]
     for run in range(runs):
-        script += [questions[run % len(questions)], 8.0]
+        script += [QUESTIONS[run % len(QUESTIONS)], 8.0]
     record(folder / "questions.wav", script)
     async with visiting(address, chromium, folder / "questions.wav") as visit:
         await prepare(visit)
@@ -174,8 +175,8 @@ async def cut_in_to_silence(
 ) -> dict[str, list[float]]:
     """Each hop of a word that cuts into a story."""
     script: list[float | str] = [6.0]
-    for _ in range(runs):
-        script += ["Tell me a story.", 4.0, "Stop.", 3.0]
+    for run in range(runs):
+        script += ["Tell me a story.", 4.0, CUT_INS[run % len(CUT_INS)], 3.0]
     record(folder / "cuts.wav", script)
     async with visiting(address, chromium, folder / "cuts.wav") as visit:
         await prepare(visit)

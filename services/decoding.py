@@ -22,8 +22,9 @@ from pocketsphinx import Decoder, get_model_path
 
 from .phrases import every_phrase, jsgf
 
-# Wider than pocketsphinx's own: those lose "tell me a story" on the way.
-_GRAMMAR_BEAMS = {"beam": 1e-60, "pbeam": 1e-60, "wbeam": 1e-40}
+# Wider than pocketsphinx's own: those lose "tell me a story" on the way. And no search for the best
+# path afterwards: it forgets that a path has to end where the grammar ends.
+_GRAMMAR_BEAMS = {"beam": 1e-60, "pbeam": 1e-60, "wbeam": 1e-40, "bestpath": False}
 # Half the work of pocketsphinx's own limits, and no second pass of 100 ms at the end: the guesses
 # are about as good.
 _OPEN_BEAMS = {"maxhmmpf": 3_000, "fwdflat": False}
@@ -33,12 +34,24 @@ _LOOP_BEAMS = {"beam": 1e-10, "pbeam": 1e-10, "lw": 2.0, "pip": 0.3}
 _USUAL_CEPSTRA = "41.00,-5.29,-0.12,5.09,2.48,-4.07,-1.37,-1.78,-5.08,-2.05,-6.45,-1.42,1.17"
 
 
+_SILENCES = ("<sil>", "<s>", "</s>", "SIL")
+# The likelihoods of segments come exponentiated, after a shift of the logarithm by ten bits.
+_LIKELIHOOD_SCALE = 1 << 10
+
+
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """What one decoder made of an utterance; ``score`` is its mean log-likelihood of a frame."""
+    """What one decoder made of an utterance.
+
+    Parameters:
+        text: The words, or phonemes.
+        likelihood: Natural logarithm, of all the sound; comparable between *grammar* and *loop*.
+        frames: How many frames of 10 ms hold speech.
+    """
 
     text: str
-    score: float
+    likelihood: float
+    frames: int
 
 
 class Decoding:
@@ -79,14 +92,6 @@ class Decoding:
         self._running = False
         return self.result()
 
-    def whole(self, audio: bytearray) -> Heard | None:
-        """Decode an utterance at once, normalised by all of itself."""
-        self.abandon()
-        self._decoder.start_utt()
-        self._decoder.process_raw(bytes(audio), False, True)
-        self._decoder.end_utt()
-        return self.result()
-
     def abandon(self) -> None:
         """End the utterance, whatever was said."""
         if self._running:
@@ -94,15 +99,25 @@ class Decoding:
             self._running = False
 
     def result(self) -> Heard | None:
-        """What was understood up to now."""
+        """What was understood up to now; while it is running, of whatever beginning."""
         hypothesis = self._decoder.hyp()
         if hypothesis is None:
             return None
-        # ``hypothesis.score`` is of no use; the segments' likelihoods come exponentiated.
-        segments = [segment for segment in self._decoder.seg() if segment.ascore > 0]
-        frames = sum(segment.end_frame - segment.start_frame + 1 for segment in segments)
-        likelihood = sum(math.log(segment.ascore) for segment in segments)
-        return Heard(hypothesis.hypstr, likelihood / max(frames, 1))
+        # ``hypothesis.score`` is of no use. Segments that span no frame are the grammar's own.
+        segments = [
+            segment
+            for segment in self._decoder.seg()
+            if segment.ascore > 0 and segment.end_frame >= segment.start_frame >= 0
+        ]
+        return Heard(
+            hypothesis.hypstr,
+            _LIKELIHOOD_SCALE * sum(math.log(segment.ascore) for segment in segments),
+            sum(
+                segment.end_frame - segment.start_frame + 1
+                for segment in segments
+                if segment.word not in _SILENCES
+            ),
+        )
 
 
 class SharedDecoding:

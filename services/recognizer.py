@@ -1,12 +1,12 @@
 """Hearing: audio in, a phrase of the grammar or a guess out. Blocking.
 
-The grammar decoder says which phrase fits best. Whether the phrase was said at all is seen from the
-phoneme loop, which explains any speech, and from the open decoder, which hears how much was said.
+The grammar decoder says which phrase fits best. Whether it was said at all is seen from the phoneme
+loop, which explains any speech: what was said is explained by the right phrase nearly as well.
+Whether it was said to its end is seen from the grammar decoder itself: before it is told that the
+sound is over, it follows whatever beginning of a phrase fits best.
 """
 
 from __future__ import annotations
-
-from difflib import SequenceMatcher
 
 import numpy as np
 
@@ -28,18 +28,10 @@ _SLICE_BYTES = _BYTES_PER_S // 20
 _LONGEST_BYTES = _BYTES_PER_S * 30
 # A phrase is short. Longer speech is none, and is not judged as one.
 _LONGEST_PHRASE_BYTES = _BYTES_PER_S * 8
-# How much worse than the loop the grammar explains a phrase, per frame and in natural logarithms.
-# Down to the first it is certainly one. Down to the second it is one if the open decoder does not
-# hear many more letters than the phrase has: its words may be wrong, but they are not invented.
-# Down to the third its letters must be alike as well.
-_CERTAIN = -2.6
-_PROBABLE = -4.2
-_POSSIBLE = -4.75
-_SHARE_OF_LETTERS = 0.7
-_SPARE_LETTERS = 1
-_SOMEWHAT_ALIKE = 0.35
-# A guess this much like a phrase that the grammar heard, however uncertainly, is that phrase.
-_ALIKE = 0.6
+# How much worse than the loop the grammar may explain a phrase, per frame of speech and in natural
+# logarithms. Measured with six voices at 20 dB: 99 % of phrases are above, the best of 120
+# sentences that are none is at -3.6.
+_LEAST_CERTAINTY = -3.5
 
 
 def load() -> None:
@@ -75,13 +67,13 @@ class Recognizer:
         self._noise = noise.astype(np.int16)
         self._audio = bytearray()
         self._listening = False
-        self._nearest: str | None = None  # what the grammar made of the utterance, at any certainty
+        self._possible: str | None = None  # a phrase that may have been begun only
 
     def begin(self) -> None:
         """Start a new utterance."""
         self.end()
         self._listening = True
-        self._nearest = None
+        self._possible = None
         self._grammar.begin()
         self._loop.begin()
 
@@ -100,36 +92,35 @@ class Recognizer:
         return self._open.fed < len(self._audio)
 
     def phrase(self) -> str | None:
-        """The phrase of the grammar that all of the utterance is; ``None`` if it is none."""
-        if not self._listening or not 0 < len(self._audio) <= _LONGEST_PHRASE_BYTES:
+        """The phrase that all of the utterance is; ``None`` if it is none, or not complete yet."""
+        if not self._listening or len(self._audio) > _LONGEST_PHRASE_BYTES:
             return None
-        loop = self._loop.finish()
-        # Followed live, the start of a session is normalised by what the model expects, and not by
-        # what this microphone does. A second look costs time only where the first found nothing.
-        phrase = self._accepted(self._grammar.finish(), loop) or self._accepted(
-            self._grammar.whole(self._audio), loop
-        )
-        if phrase is not None:
-            self.end()
-        return phrase
+        begun = self._grammar.result()
+        self._possible = self._accepted(self._grammar.finish(), self._loop.finish())
+        if self._possible is None or begun is None or begun.text != self._possible:
+            return None
+        self.end()
+        return self._possible
 
     def resume(self) -> None:
         """Go on with an utterance that was no :meth:`phrase` yet."""
         if self._listening:
+            self._possible = None
             self._grammar.begin()
             self._loop.begin()
             self._follow()
 
     def guess(self) -> str:
-        """What was said in words of an open vocabulary; may be wrong, and empty. Ends hearing."""
-        heard = self._heard_openly(finish=True) if self._listening else None
+        """What was said as far as one can tell; may be wrong, and empty. Ends the utterance.
+
+        To be asked for after :meth:`phrase`: a phrase that seemed incomplete counts now, and other
+        speech is put in the words of an open vocabulary.
+        """
+        heard = self._possible
+        if heard is None and self._listening:
+            heard = self._heard_openly()
         self.end()
-        if heard is None:
-            return ""
-        nearest = self._nearest
-        if nearest and _fits(nearest, heard.text) and _likeness(nearest, heard.text) >= _ALIKE:
-            return nearest
-        return heard.text
+        return heard or ""
 
     def end(self) -> None:
         """Forget the utterance."""
@@ -151,12 +142,13 @@ class Recognizer:
                 self._open.begin()
         return self._open is not None
 
-    def _heard_openly(self, *, finish: bool) -> Heard | None:
+    def _heard_openly(self) -> str | None:
         self._borrow(wait=True)
         assert self._open is not None
         while self.work_ahead():
             pass
-        return self._open.finish() if finish else self._open.result()
+        heard = self._open.finish()
+        return None if heard is None else heard.text
 
     def _follow(self) -> None:
         until = min(len(self._audio), _LONGEST_PHRASE_BYTES)
@@ -164,23 +156,10 @@ class Recognizer:
         self._loop.feed(self._audio, until)
 
     def _accepted(self, heard: Heard | None, loop: Heard | None) -> str | None:
-        if heard is None or loop is None or heard.text not in self._phrases:
+        if heard is None or loop is None or heard.text not in self._phrases or not heard.frames:
             return None
-        self._nearest = heard.text
-        certainty = heard.score - loop.score
-        accepted = certainty >= _CERTAIN or (
-            certainty >= _POSSIBLE and self._confirmed(heard.text, certainty)
-        )
-        return heard.text if accepted else None
-
-    def _confirmed(self, phrase: str, certainty: float) -> bool:
-        """Whether what the open decoder hears up to now does not speak against the phrase."""
-        heard = self._heard_openly(finish=False)
-        if heard is None:
-            return certainty >= _PROBABLE
-        return _fits(phrase, heard.text) and (
-            certainty >= _PROBABLE or _likeness(phrase, heard.text) >= _SOMEWHAT_ALIKE
-        )
+        certainty = (heard.likelihood - loop.likelihood) / heard.frames
+        return heard.text if certainty >= _LEAST_CERTAINTY else None
 
     def _with_noise(self, pcm: bytes) -> bytes:
         samples = np.frombuffer(pcm, np.int16).astype(np.int32)
@@ -188,16 +167,3 @@ class Recognizer:
         noise = np.take(self._noise, range(first, first + len(samples)), mode="wrap")
         limits = np.iinfo(np.int16)
         return bytes(np.clip(samples + noise, limits.min, limits.max).astype(np.int16))
-
-
-def _letters(text: str) -> int:
-    return sum(map(str.isalpha, text))
-
-
-def _fits(phrase: str, heard: str) -> bool:
-    return _letters(phrase) >= _SHARE_OF_LETTERS * (_letters(heard) - _SPARE_LETTERS)
-
-
-def _likeness(one: str, other: str) -> float:
-    """From 0 to 1, by letters: the words of a bad guess are cut in other places."""
-    return SequenceMatcher(None, one.replace(" ", ""), other.replace(" ", "")).ratio()
