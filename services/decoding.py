@@ -78,6 +78,13 @@ class Decoding:
         self._running = True
         self.fed = 0
 
+    def begin_again(self, audio: bytearray) -> None:
+        """Decode an utterance at once, normalised by all of itself and not by what came before."""
+        self.abandon()
+        self._decoder.start_utt()
+        self._running = True
+        self._decoder.process_raw(bytes(audio), False, True)
+
     def feed(self, audio: bytearray, until: int) -> None:
         """Decode what was not yet decoded, up to a byte of the audio."""
         if self._running and until > self.fed:

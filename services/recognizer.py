@@ -95,9 +95,15 @@ class Recognizer:
         """The phrase that all of the utterance is; ``None`` if it is none, or not complete yet."""
         if not self._listening or len(self._audio) > _LONGEST_PHRASE_BYTES:
             return None
-        begun = self._grammar.result()
-        self._possible = self._accepted(self._grammar.finish(), self._loop.finish())
-        if self._possible is None or begun is None or begun.text != self._possible:
+        complete = self._judge()
+        if self._possible is None and self._audio:
+            # Followed live, the start of a session is normalised by what the model expects, and not
+            # by what this voice and microphone do. A second look costs time only where the first
+            # found nothing.
+            self._grammar.begin_again(self._audio)
+            self._loop.begin_again(self._audio)
+            complete = self._judge()
+        if not complete:
             return None
         self.end()
         return self._possible
@@ -132,6 +138,12 @@ class Recognizer:
             self._open_cepstra = self._open.cepstra
             self._open = None
             decoding.shared().give_back()
+
+    def _judge(self) -> bool:
+        """Look for a phrase in what was decoded; whether it is complete."""
+        begun = self._grammar.result()
+        self._possible = self._accepted(self._grammar.finish(), self._loop.finish())
+        return self._possible is not None and begun is not None and begun.text == self._possible
 
     def _borrow(self, *, wait: bool) -> bool:
         """Have the open decoder for this utterance; ``False`` if somebody else has it."""
