@@ -55,7 +55,7 @@ class Intent(StrEnum):
 
 
 PHRASES: dict[Intent, tuple[str, ...]] = {
-    Intent.GREETING: ("hello", "nice to see you", "let us talk"),
+    Intent.GREETING: ("hello", "good morning", "good evening", "nice to see you", "let us talk"),
     Intent.HOW_ARE_YOU: ("how are you", "how is it going", "how do you feel"),
     Intent.I_AM_FINE: ("i am fine", "i am doing well"),
     Intent.YOUR_NAME: ("what is your name", "tell me your name", "do you have a name"),
