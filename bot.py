@@ -68,9 +68,9 @@ def preload() -> None:
 async def bot(runner_args: RunnerArguments) -> None:
     """Run one conversation, until the person leaves or its time is over."""
     config = settings.load()
-    serializer = PageSerializer()
-    user = _user_leg(runner_args, serializer, config)
     avatar = AvatarTransport(LocalVendor())
+    serializer = PageSerializer(avatar_message=avatar.page_says)
+    user = _user_leg(runner_args, serializer, config)
     typed = TypedTexts()
     transcript = TranscriptProcessor(typed)
     turns = UserTurnStrategies(

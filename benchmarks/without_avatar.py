@@ -21,6 +21,9 @@ class NoAvatar:
     def output(self) -> IdentityFilter:
         return self._output
 
+    def page_says(self, kind: str, data: object) -> None:
+        """Nobody asks how far the voice is."""
+
 
 bot = house.bot
 

@@ -8,6 +8,8 @@ it does not hold, once, in its own direction.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 from loguru import logger
@@ -130,7 +132,7 @@ class AvatarOutput(FrameProcessor):
                 self._vendor.mouth(visemes)
                 return True
             case RTVIClientMessageFrame(type=kind) if kind.startswith("avatar-"):
-                self._vendor.page_says(kind, frame.data if isinstance(frame.data, dict) else {})
+                self.page_says(kind, frame.data if isinstance(frame.data, dict) else {})
                 return True
             case EndFrame():
                 await self._session.play_out(grace_s=GOODBYE_GRACE_S)
@@ -232,7 +234,11 @@ class AvatarOutput(FrameProcessor):
                 }
             )
 
-    # What the session has to say
+    # The other side
+
+    def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
+        """What the page reports of the avatar."""
+        self._vendor.page_says(kind, data)
 
     async def _deliver(self, reports: list[Report]) -> None:
         for report in reports:

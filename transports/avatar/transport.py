@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
@@ -26,6 +29,15 @@ class AvatarTransport(BaseTransport):
     def input(self) -> FrameProcessor:
         """A face hears nothing: frames pass."""
         return self._input
+
+    def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
+        """What the page reports of the avatar, for a user leg that hands it over directly.
+
+        Args:
+            kind: Type of the message, `avatar-…`.
+            data: Its fields; docs/frames.md lists them.
+        """
+        self._output.page_says(kind, data)
 
     def output(self) -> AvatarOutput:
         """The processor that belongs between the TTS and the user leg's output."""

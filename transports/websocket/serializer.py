@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from loguru import logger
@@ -13,7 +14,6 @@ from pipecat.frames.frames import (
     OutputTransportMessageFrame,
     OutputTransportMessageUrgentFrame,
 )
-from pipecat.processors.frameworks.rtvi.frames import RTVIClientMessageFrame
 from pipecat.serializers.base_serializer import FrameSerializer
 
 from .messages import Refused, parse
@@ -31,10 +31,17 @@ class PageSerializer(FrameSerializer):
 
     Event `on_refused(serializer, kind)`: a message was refused that a person may have caused,
     such as a text that is too long, and deserves a sentence.
+
+    Args:
+        avatar_message: Takes what the page says to the avatar, kind and data. It comes ten times a
+            second; without a taker it goes through the pipeline, as on any other user leg.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, avatar_message: Callable[[str, Mapping[str, Any]], None] | None = None
+    ) -> None:
         super().__init__()
+        self._avatar_message = avatar_message
         self.refused: Counter[str] = Counter()
         self._register_event_handler("on_refused")
 
@@ -52,7 +59,7 @@ class PageSerializer(FrameSerializer):
         """Returns the frame that a message holds, or None if it is refused."""
         try:
             if isinstance(data, str):
-                return _frame(parse(data))
+                return self._message(parse(data))
             return self._microphone(data)
         except Refused as refusal:
             self._count(refusal.kind)
@@ -69,21 +76,16 @@ class PageSerializer(FrameSerializer):
             raise Refused("no audio")
         return InputAudioRawFrame(audio=whole, sample_rate=MICROPHONE_HZ, num_channels=1)
 
+    def _message(self, message: dict[str, Any]) -> Frame | None:
+        match message:
+            case {"type": "client-message", "data": {"t": str(kind), "d": detail}} if (
+                self._avatar_message is not None and kind.startswith("avatar-")
+            ):
+                self._avatar_message(kind, detail if isinstance(detail, dict) else {})
+                return None
+        return InputTransportMessageFrame(message=message)
+
     def _count(self, kind: str) -> None:
         self.refused[kind] += 1
         if self.refused[kind] == 1:
             logger.warning(f"refused a message from the page: {kind} (warned of once)")
-
-
-def _frame(message: dict[str, Any]) -> Frame:
-    """What the page says of its playback comes ten times a second, and takes the short way.
-
-    It becomes what Pipecat's RTVI processor makes of it, without a round through the whole pipeline
-    on its way there.
-    """
-    match message:
-        case {"type": "client-message", "id": ident, "data": {"t": str(kind), "d": detail}} if (
-            kind.startswith("avatar-")
-        ):
-            return RTVIClientMessageFrame(msg_id=ident, type=kind, data=detail)
-    return InputTransportMessageFrame(message=message)

@@ -18,7 +18,6 @@ from pipecat.frames.frames import (
     TextFrame,
     TTSAudioRawFrame,
 )
-from pipecat.processors.frameworks.rtvi.frames import RTVIClientMessageFrame
 
 from transports.websocket.messages import DEEPEST, LONGEST_MESSAGE, LONGEST_TEXT
 from transports.websocket.serializer import LONGEST_AUDIO, PageSerializer
@@ -33,11 +32,8 @@ def deserialize(data: str | bytes, serializer: PageSerializer | None = None) -> 
 
 
 def message(data: str) -> Any:
-    """The RTVI message that is let in, whichever of its two ways it takes."""
+    """The RTVI message that is let in."""
     frame = deserialize(data)
-    if isinstance(frame, RTVIClientMessageFrame):
-        told = {"t": frame.type, "d": frame.data}
-        return {"label": "rtvi-ai", "type": "client-message", "id": frame.msg_id, "data": told}
     assert isinstance(frame, InputTransportMessageFrame)
     return frame.message
 
@@ -47,6 +43,18 @@ def test_microphone_is_pcm_at_16_khz() -> None:
     assert isinstance(frame, InputAudioRawFrame)
     assert (frame.audio, frame.sample_rate, frame.num_channels) == (bytes(640), 16_000, 1)
     assert frame.num_frames == 320
+
+
+def test_what_the_page_says_to_the_avatar_takes_the_short_way() -> None:
+    said: list[tuple[str, Any]] = []
+    serializer = PageSerializer(lambda kind, data: said.append((kind, data)))
+    played = {"utterance": "u", "samples": 480}
+    for told in (played, None, [1]):
+        data = rtvi("client-message", {"t": "avatar-played", "d": told})
+        assert deserialize(data, serializer) is None
+    assert said == [("avatar-played", played), ("avatar-played", {}), ("avatar-played", {})]
+    other = rtvi("client-message", {"t": "weather", "d": None})
+    assert isinstance(deserialize(other, serializer), InputTransportMessageFrame)
 
 
 def test_half_a_sample_is_dropped() -> None:
