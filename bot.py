@@ -7,8 +7,14 @@ own, write it into `processors/` and put it into the pipeline below; README.md s
 from __future__ import annotations
 
 import asyncio
+import importlib.util
+import os
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+from loguru import logger
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.frames.frames import ErrorFrame, TTSSpeakFrame
@@ -19,8 +25,15 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
     LLMUserAggregatorParams,
 )
-from pipecat.runner.types import RunnerArguments, WebSocketRunnerArguments
-from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams, FastAPIWebsocketTransport
+from pipecat.runner.types import (
+    DailyRunnerArguments,
+    LiveKitRunnerArguments,
+    RunnerArguments,
+    WebSocketRunnerArguments,
+)
+from pipecat.runner.utils import create_transport
+from pipecat.transports.base_transport import TransportParams
+from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams
 from pipecat.turns.user_stop import SpeechTimeoutUserTurnStopStrategy
 from pipecat.turns.user_turn_strategies import (
     UserTurnStrategies,
@@ -39,10 +52,15 @@ from processors.text_input import (
 )
 from processors.transcript import TranscriptProcessor
 from server import cli, runner
+from server.admission import Admission, admission
 from server.errors import ServerError
 from services import llm, stt, tts
+from session.lifetime import Ending, Lifetime
+from session.memory import Memory
 from transports.avatar.transport import AvatarTransport
 from transports.local import LocalVendor
+from transports.user_leg import MessageFilter
+from transports.websocket.protobuf import ProtobufSerializer
 from transports.websocket.serializer import PageSerializer
 
 VERSION = "0.1.0"
@@ -54,6 +72,14 @@ VOICE_START_S = 0.1  # so much voice is a cut-in
 LEAST_VOLUME = 0.3  # a voice is told by its sound; waiting for its loudness takes 0.1 s
 VOICE_STOP_S = 0.2  # so much quiet ends a piece of speech
 TURN_END_S = 0.05  # and so much more ends the turn: the STT knows whether a phrase is complete
+TICKET_RENEWAL_S = 300  # half of a ticket's life
+
+_REFUSED = {
+    "too long": "That was too long for me. Please send it in smaller pieces.",
+    "wrong rate": f"I hear audio of one channel at {MICROPHONE_HZ:,} Hz only.",
+}
+
+MEMORY: Memory[Any] = Memory(now=time.monotonic)
 
 
 def preload() -> None:
@@ -68,9 +94,12 @@ def preload() -> None:
 async def bot(runner_args: RunnerArguments) -> None:
     """Run one conversation, until the person leaves or its time is over."""
     config = settings.load()
-    avatar = AvatarTransport(LocalVendor())
-    serializer = PageSerializer(avatar_message=avatar.page_says)
-    user = _user_leg(runner_args, serializer, config)
+    let_in = Admission(page=False)
+    if isinstance(runner_args, WebSocketRunnerArguments):
+        let_in = admission(runner_args.websocket.scope)
+    avatar = AvatarTransport(LocalVendor(reported=let_in.page))
+    serializer = PageSerializer(avatar.page_says) if let_in.page else ProtobufSerializer()
+    user = await create_transport(runner_args, _user_legs(serializer))
     typed = TypedTexts()
     transcript = TranscriptProcessor(typed)
     turns = UserTurnStrategies(
@@ -84,8 +113,10 @@ async def bot(runner_args: RunnerArguments) -> None:
         SileroVADAnalyzer,
         params=VADParams(start_secs=VOICE_START_S, stop_secs=VOICE_STOP_S, min_volume=LEAST_VOLUME),
     )
+    said_before = MEMORY.recall(let_in.session) if let_in.session else None
+    conversation = LLMContext(said_before or [{"role": "system", "content": config.system_prompt}])
     context = LLMContextAggregatorPair(
-        LLMContext([{"role": "system", "content": config.system_prompt}]),
+        conversation,
         user_params=LLMUserAggregatorParams(vad_analyzer=vad, user_turn_strategies=turns),
     )
     context.user().add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
@@ -93,6 +124,7 @@ async def bot(runner_args: RunnerArguments) -> None:
     worker = PipelineWorker(
         Pipeline(
             [
+                MessageFilter(),
                 user.input(),
                 stt.LocalSTTService(),
                 TextInputProcessor(typed),
@@ -113,55 +145,129 @@ async def bot(runner_args: RunnerArguments) -> None:
     )
     rtvi = worker.rtvi
 
-    async def notice(text: str) -> None:
-        await rtvi.send_server_message({"type": "notice", "text": text})
+    async def tell(kind: str, **data: Any) -> None:
+        await rtvi.send_server_message({"type": kind} | data)
+
+    renewing: list[asyncio.Task[None]] = []
+
+    async def renew_ticket(renew: Callable[[], str]) -> None:
+        while True:
+            await tell("ticket", token=renew(), remembers=True)
+            await asyncio.sleep(TICKET_RENEWAL_S)
 
     @rtvi.event_handler("on_client_ready")
     async def greet(_: object) -> None:
         parts = {"stt": config.stt, "llm": config.llm, "tts": config.tts, "avatar": config.avatar}
-        await rtvi.send_server_message({"type": "session"} | parts)
-        if config.greeting:
+        await tell("session", **parts)
+        if let_in.renew and not renewing:
+            renewing.append(asyncio.create_task(renew_ticket(let_in.renew)))
+        if config.greeting and not said_before:
             await worker.queue_frame(TTSSpeakFrame(config.greeting))
 
     @serializer.event_handler("on_refused")
     async def explain(_: object, kind: str) -> None:
-        await notice("That was too long for me. Please send it in smaller pieces.")
+        await tell("notice", text=_REFUSED[kind])
 
     @worker.event_handler("on_pipeline_error")
     async def report(_: object, error: ErrorFrame) -> None:
         if error.processor is not None and not error.processor.is_usable:
-            await notice("Something that this conversation needs has failed, so it ends here.")
+            text = "Something that this conversation needs has failed, so it ends here."
+            await tell("notice", text=text)
 
-    @user.event_handler("on_session_timeout")
-    async def time_is_over(*_: object) -> None:
-        await notice("This conversation has reached its longest time, so it ends here.")
+    async def time_is_over(why: Ending) -> None:
+        logger.info(why.value)
+        if why is Ending.LONGEST_TIME:
+            await tell("notice", text=why.value)
+            await worker.queue_frame(TTSSpeakFrame(why.value, append_to_context=False))
         await worker.stop_when_done()
 
+    lifetime = Lifetime(time_is_over, longest_s=config.max_session_seconds)
+    # In a room the bot stays when a person leaves; elsewhere the connection was theirs alone.
+    in_room = isinstance(runner_args, DailyRunnerArguments | LiveKitRunnerArguments)
+
+    @user.event_handler("on_client_connected")
+    async def arrive(_: object, client: object) -> None:
+        lifetime.came(_name(client))
+
     @user.event_handler("on_client_disconnected")
-    async def leave(*_: object) -> None:
+    async def leave(_: object, client: object) -> None:
+        lifetime.left(_name(client))
+        if in_room:
+            return
+        if let_in.session:
+            MEMORY.keep(let_in.session, conversation.get_messages())
         await worker.cancel(reason="the person left")
 
     workers = WorkerRunner(handle_sigint=False)
     await workers.add_workers(worker)
-    await workers.run()
+    lifetime.begin()
+    try:
+        await workers.run()
+    finally:
+        lifetime.close()
+        for task in renewing:
+            task.cancel()
 
 
-def _user_leg(
-    runner_args: RunnerArguments, serializer: PageSerializer, config: settings.Settings
-) -> FastAPIWebsocketTransport:
-    if not isinstance(runner_args, WebSocketRunnerArguments):
-        raise SystemExit(
-            "This version of avatarbot speaks with its own page over a WebSocket only."
-        )
-    return FastAPIWebsocketTransport(
-        runner_args.websocket,
-        FastAPIWebsocketParams(
-            serializer=serializer,
-            audio_in_enabled=True,
-            audio_out_enabled=True,
-            session_timeout=config.max_session_seconds,
+def _user_legs(serializer: PageSerializer) -> dict[str, Callable[[], TransportParams]]:
+    """The ways to reach the bot, by Pipecat's names."""
+
+    def daily() -> TransportParams:
+        from pipecat.transports.daily.transport import DailyParams
+
+        return DailyParams(audio_in_enabled=True, audio_out_enabled=True)
+
+    def livekit() -> TransportParams:
+        from pipecat.transports.livekit.transport import LiveKitParams
+
+        return LiveKitParams(audio_in_enabled=True, audio_out_enabled=True)
+
+    return {
+        "websocket": lambda: FastAPIWebsocketParams(
+            serializer=serializer, audio_in_enabled=True, audio_out_enabled=True
         ),
-    )
+        "webrtc": lambda: TransportParams(audio_in_enabled=True, audio_out_enabled=True),
+        "daily": daily,
+        "livekit": livekit,
+    }
+
+
+def _transports(config: settings.Settings) -> dict[str, str | None]:
+    """The same ways, each with a sentence where it cannot be had."""
+
+    def needs(package: str, extra: str, *values: str, names: str = "") -> str | None:
+        if not all(values):
+            return f"For this, set {names} in .env."
+        if importlib.util.find_spec(package) is None:
+            return f"For this, start with: uv run --extra {extra} bot.py"
+        return None
+
+    livekit = (config.livekit_url, config.livekit_api_key, config.livekit_api_secret)
+    return {
+        "websocket": None,
+        "webrtc": needs("aiortc", "webrtc"),
+        "daily": needs("daily", "daily", config.daily_api_key, names="DAILY_API_KEY"),
+        "livekit": needs(
+            "livekit.api",
+            "livekit",
+            *livekit,
+            names="LIVEKIT_URL, LIVEKIT_API_KEY and LIVEKIT_API_SECRET",
+        ),
+    }
+
+
+def _name(client: object) -> str:
+    """Who came or left a room; on a connection of one there is nobody to tell apart."""
+    return str(client["id"]) if isinstance(client, dict) else "the person"
+
+
+def _lend_rooms(config: settings.Settings) -> None:
+    """Pipecat's runner makes rooms with keys that it looks for in the environment only."""
+    os.environ |= {
+        name: value
+        for name in ("DAILY_API_KEY", "LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET")
+        if (value := getattr(config, name.lower()))
+    }
 
 
 def main() -> None:
@@ -171,11 +277,13 @@ def main() -> None:
     logs.configure(options.verbosity)
     try:
         config = settings.load()
+        _lend_rooms(config)
         preload()
         runner.serve(
             options.host,
             options.port,
             page=PAGE,
+            transports=_transports(config),
             public_url=config.public_url,
             session_secret=config.session_secret,
             opened=lambda: logs.configure(options.verbosity),

@@ -38,6 +38,10 @@ class Settings:
     """Origin under which a reverse proxy shows the page, such as `https://bot.example.com`."""
     session_secret: bytes | None = field(repr=False)
     """256-bit key that signs tickets; None: the server keeps one of its own in a file."""
+    daily_api_key: str = field(repr=False)
+    livekit_url: str
+    livekit_api_key: str = field(repr=False)
+    livekit_api_secret: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,20 @@ def _secret(text: str) -> bytes | None:
     return bytes.fromhex(text) or None
 
 
+def _key(text: str) -> str:
+    if not re.fullmatch(r"[!-~]{0,500}", text):
+        raise ValueError
+    return text
+
+
+def _livekit_url(text: str) -> str:
+    url = urlsplit(text)
+    secure = url.scheme == "wss" or (url.scheme == "ws" and url.hostname in LOOPBACK_NAMES)
+    if text and not (secure and _NETLOC.fullmatch(url.netloc)):
+        raise ValueError
+    return text
+
+
 def _origin(text: str) -> str | None:
     if not text:
         return None
@@ -163,6 +181,15 @@ VARIABLES = (
         "the key that signs tickets, 64 hexadecimal digits (openssl rand -hex 32)",
         _secret,
     ),
+    Variable("DAILY_API_KEY", "", "a key of daily.co: people can come by a Daily room", _key),
+    Variable(
+        "LIVEKIT_URL",
+        "",
+        "a LiveKit server, such as wss://example.livekit.cloud: people can come by its rooms",
+        _livekit_url,
+    ),
+    Variable("LIVEKIT_API_KEY", "", "a key of that LiveKit server", _key),
+    Variable("LIVEKIT_API_SECRET", "", "the secret of that key", _key),
 )
 
 # fmt: off
@@ -173,7 +200,6 @@ PLANNED = frozenset((
     "ZEGO_APP_ID", "ZEGO_SERVER_SECRET", "ZEGO_DIGITAL_HUMAN_ID", "ZEGO_DIGITAL_HUMAN_API_URL",
     "ZEGO_AI_AGENT_API_URL", "ZEGO_CALLBACK_SECRET",
     "AKOOL_API_KEY", "AKOOL_AVATAR_ID", "AKOOL_API_URL",
-    "LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET", "DAILY_API_KEY",
     "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL",
     "DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY", "CARTESIA_API_KEY",
 ))

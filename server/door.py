@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -9,6 +10,7 @@ from fastapi import FastAPI
 from .addresses import Addresses
 from .gate import Gate
 from .key import read_or_make_key, state_folder
+from .offers import OFFER_PATH, Offers
 from .page import page_paths, register_page
 from .sessions import Sessions
 from .start import SOCKET_PATH, START_PATH, StartTickets
@@ -18,12 +20,18 @@ ROUTES = {
     **dict.fromkeys(page_paths(), frozenset(("GET", "HEAD"))),
     START_PATH: frozenset(("POST",)),
     SOCKET_PATH: frozenset(("WEBSOCKET",)),
+    OFFER_PATH: frozenset(("POST", "PATCH")),
 }
 """Everything that can be reached."""
 
 
 def open_door(
-    app: FastAPI, *, page: Path, addresses: Addresses, session_secret: bytes | None = None
+    app: FastAPI,
+    *,
+    page: Path,
+    addresses: Addresses,
+    transports: Mapping[str, str | None],
+    session_secret: bytes | None = None,
 ) -> Sessions:
     """Registers the page and closes everything else of the application to strangers.
 
@@ -34,6 +42,7 @@ def open_door(
         app: Pipecat's application.
         page: The folder with the page's files.
         addresses: Our own origins.
+        transports: Ways to reach the bot, each with a sentence where it cannot be had.
         session_secret: The 256-bit key of the tickets; by default it is kept in a file.
 
     Returns:
@@ -46,6 +55,7 @@ def open_door(
     key = session_secret or read_or_make_key(state_folder(os.environ))
     tickets, sessions = Tickets(key, now=time.time), Sessions()
     register_page(app, page)
-    app.add_middleware(StartTickets, tickets=tickets)
+    app.add_middleware(StartTickets, tickets=tickets, transports=transports)
+    app.add_middleware(Offers, tickets=tickets, sessions=sessions)
     app.add_middleware(Gate, addresses=addresses, routes=ROUTES, tickets=tickets, sessions=sessions)
     return sessions

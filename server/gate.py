@@ -5,10 +5,12 @@ not routes is in `docs/decisions/0001-gate-in-front-of-the-runner.md`.
 """
 
 import asyncio
+import re
 from collections.abc import Mapping
+from functools import partial
 
 from loguru import logger
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, QueryParams
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -58,7 +60,8 @@ class Gate:
         Args:
             app: What stands behind the gate.
             addresses: Our own origins.
-            routes: Paths with their methods; a WebSocket's is `WEBSOCKET`.
+            routes: Paths with their methods; a WebSocket's is `WEBSOCKET`. `{session}` stands
+                for the id of any session.
             tickets: What a WebSocket has to show.
             sessions: Where open WebSockets are noted down.
         """
@@ -67,7 +70,8 @@ class Gate:
             host: (origin, security_headers(origin)) for host, origin in addresses.hosts.items()
         }
         self._origins = frozenset(addresses.origins)
-        self._routes = routes
+        self._routes = {path: methods for path, methods in routes.items() if "{" not in path}
+        self._patterns = [(_pattern(path), routes[path]) for path in routes if "{" in path]
         self._tickets = tickets
         self._sessions = sessions
 
@@ -102,14 +106,16 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})  # HTTP 403, never accepted
         else:
             with self._sessions.open():
-                await self._app(_without_ticket(scope, claims), receive, _selecting(send))
+                renew = partial(self._tickets.issue, session=claims.session)
+                inner = {**_without_ticket(scope, claims), "avatarbot.renew": renew}
+                await self._app(inner, receive, _selecting(scope, send))
 
     def _check(self, scope: Scope, headers: Headers, method: str) -> None:
         """Raises `Refusal` unless host, path, method and origin are all ours."""
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise Refusal(403, "its Host is not ours")
-        methods = self._routes.get(scope["path"])
+        methods = self._methods(scope["path"])
         if methods is None or scope.get("raw_path") != scope["path"].encode():
             raise Refusal(404, "its path is not listed")
         if method not in methods:
@@ -121,16 +127,35 @@ class Gate:
         if method in _READING and _is_embedded_elsewhere(headers):
             raise Refusal(403, "another site embeds it")
 
+    def _methods(self, path: str) -> frozenset[str] | None:
+        found = (methods for pattern, methods in self._patterns if pattern.fullmatch(path))
+        return self._routes.get(path) or next(found, None)
+
     def _admit(self, scope: Scope) -> Claims:
         """Takes the ticket of a WebSocket and returns what it says."""
-        offered = scope.get("subprotocols", [])
-        tickets = [each for each in offered if each.startswith(TICKET_PREFIX)]
-        if SUBPROTOCOL not in offered or len(tickets) != 1:
-            raise Refusal(403, "it shows no ticket")
         try:
-            return self._tickets.consume(tickets[0].removeprefix(TICKET_PREFIX), scope="session")
+            return self._tickets.consume(_ticket(scope), scope="session")
         except TicketError as error:
             raise Refusal(403, type(error).__name__) from None
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    return re.compile("[0-9a-f-]{36}".join(map(re.escape, path.split("{session}"))))
+
+
+def _ticket(scope: Scope) -> str:
+    """The one ticket that a WebSocket shows.
+
+    Our page has it in a subprotocol. Pipecat's client for JavaScript can only put it into the
+    query; nothing logs that, and this is the only time that it is of use.
+    """
+    offered: list[str] = scope.get("subprotocols", [])
+    tickets = [each.removeprefix(TICKET_PREFIX) for each in offered if TICKET_PREFIX in each]
+    if not offered:
+        tickets = QueryParams(scope.get("query_string", b"")).getlist("token")
+    if len(tickets) != 1 or (offered and SUBPROTOCOL not in offered):
+        raise Refusal(403, "it shows no ticket")
+    return tickets[0]
 
 
 def _is_embedded_elsewhere(headers: Headers) -> bool:
@@ -176,17 +201,20 @@ def _replay(body: bytes, receive: Receive) -> Receive:
 def _without_ticket(scope: Scope, claims: Claims) -> Scope:
     """The same request with what its ticket said (`scope["avatarbot"]`) in the ticket's place."""
     kept = [pair for pair in scope["headers"] if pair[0] != b"sec-websocket-protocol"]
-    protocol = (b"sec-websocket-protocol", SUBPROTOCOL.encode())
+    protocols = [SUBPROTOCOL] if scope.get("subprotocols") else []
     return {
         **scope,
-        "headers": [*kept, protocol],
-        "subprotocols": [SUBPROTOCOL],
+        "headers": [*kept, *((b"sec-websocket-protocol", each.encode()) for each in protocols)],
+        "subprotocols": protocols,
         "query_string": b"",
         "avatarbot": claims,
     }
 
 
-def _selecting(send: Send) -> Send:
+def _selecting(scope: Scope, send: Send) -> Send:
+    if not scope.get("subprotocols"):
+        return send
+
     async def send_selecting(message: Message) -> None:
         if message["type"] == "websocket.accept":
             message = {**message, "subprotocol": SUBPROTOCOL}

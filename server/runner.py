@@ -5,11 +5,11 @@ import io
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager, redirect_stdout
 from functools import partial
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, TextIO
 
 import uvicorn
@@ -33,6 +33,7 @@ def serve(
     port: int,
     *,
     page: Path,
+    transports: Mapping[str, str | None] = MappingProxyType({"websocket": None}),
     public_url: str | None = None,
     session_secret: bytes | None = None,
     opened: Callable[[], None] = lambda: None,
@@ -45,6 +46,8 @@ def serve(
         host: A loopback name or address.
         port: TCP port.
         page: The folder with the page's files.
+        transports: Ways to reach the bot, by Pipecat's names, each with a sentence where it cannot
+            be had.
         public_url: Origin of a proxy in front.
         session_secret: 256-bit key of the tickets; by default it is kept in a file.
         opened: Called in the event loop once Pipecat has configured the process: the place to
@@ -57,7 +60,13 @@ def serve(
     refuse_taken_port(host, port)
     app, main = _pipecat()
     addresses = Addresses.of(host, port, public_url)
-    sessions = open_door(app, page=page, addresses=addresses, session_secret=session_secret)
+    sessions = open_door(
+        app,
+        page=page,
+        addresses=addresses,
+        transports=transports,
+        session_secret=session_secret,
+    )
     sys.argv[1:] = _runner_arguments(host, port, addresses)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as banner:
@@ -103,7 +112,7 @@ def _lean_websockets() -> Iterator[None]:
 def _runner_arguments(host: str, port: int, addresses: Addresses) -> list[str]:
     """Everything that the environment could set otherwise is said explicitly."""
     return [
-        *("--transport", "websocket", "--host", host, "--port", str(port)),
+        *("--host", host, "--port", str(port)),
         *("--ws-auth", "none"),  # the gate takes tickets of ours
         "--uploads-folder=",
         "--ice-servers",

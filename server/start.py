@@ -1,60 +1,104 @@
 """`POST /start`: Pipecat's runner answers it, and a ticket for the page is put into its answer."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from . import rooms
 from .addresses import socket_origin
-from .tickets import Tickets
+from .offers import COOKIE, OFFER_PATH
+from .tickets import LONGEST_LIFE_S, Tickets
 
 START_PATH = "/start"
 SOCKET_PATH = "/ws-client"
 
-_ONLY_REQUEST = json.dumps({"transport": "websocket"}).encode()
+_WISHES = {"daily": {"createDailyRoom": True}}
 
 
 class StartTickets:
     """Hands out tickets. Stands behind the gate, which has checked origin and size."""
 
-    def __init__(self, app: ASGIApp, *, tickets: Tickets) -> None:
+    def __init__(
+        self, app: ASGIApp, *, tickets: Tickets, transports: Mapping[str, str | None]
+    ) -> None:
+        """
+        Args:
+            app: What stands behind, Pipecat's runner in the end.
+            tickets: Who issues them.
+            transports: Ways to reach the bot, each with a sentence where it cannot be had.
+        """
         self._app = app
         self._tickets = tickets
+        self._transports = transports
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != START_PATH:
             await self._app(scope, receive, send)
             return
-        if problem := _problem((await receive()).get("body", b"")):
+        transport = _transport((await receive()).get("body", b""))
+        if problem := self._problem(transport):
             await JSONResponse({"detail": problem}, 400)(scope, receive, send)
             return
-        status, answer = await self._ask(scope)
+        assert transport is not None
+        status, answer = await self._ask(scope, transport)
         if status == 200:
-            session = json.loads(answer)["sessionId"]
-            origin = Headers(scope=scope)["origin"]
-            welcome = {
-                "wsUrl": socket_origin(origin) + SOCKET_PATH,
-                "sessionId": session,
-                "token": self._tickets.issue(session=session),
-            }
-            await JSONResponse(welcome)(scope, receive, send)
+            welcome = await self._welcome(transport, json.loads(answer), Headers(scope=scope))
+            await welcome(scope, receive, send)
         else:
             await JSONResponse({"detail": "The session could not be started."}, status)(
                 scope, receive, send
             )
 
-    async def _ask(self, scope: Scope) -> tuple[int, bytes]:
+    def _problem(self, transport: str | None) -> str | None:
+        """Returns a sentence about a request that cannot be met, or None."""
+        if transport is None:
+            return 'Send a JSON object, such as {"transport": "websocket"}.'
+        if transport not in self._transports:
+            return f'Send {{"transport": …}} with one of: {", ".join(self._transports)}.'
+        return self._transports[transport]
+
+    async def _welcome(self, transport: str, answer: Any, headers: Headers) -> JSONResponse:
+        """What the caller gets: the way in, and what lets nobody else in."""
+        session = answer["sessionId"]
+        match transport:
+            case "websocket":
+                # Pipecat's client for JavaScript takes these two and refuses any other.
+                url = socket_origin(headers["origin"]) + SOCKET_PATH
+                return JSONResponse({"wsUrl": url, "token": self._tickets.issue(session=session)})
+            case "webrtc":
+                ticket = self._tickets.issue(session=session)
+                welcome = JSONResponse({"sessionId": session, "token": ticket})
+                welcome.set_cookie(
+                    COOKIE,
+                    ticket,
+                    max_age=LONGEST_LIFE_S,
+                    path=OFFER_PATH.format(session=session),
+                    secure=headers["origin"].startswith("https:"),
+                    httponly=True,
+                    samesite="strict",
+                )
+                return welcome
+            case "daily":
+                token = await rooms.daily_guest_token(answer["dailyRoom"])
+                return JSONResponse({**answer, "dailyToken": token})
+            case _:
+                return JSONResponse(answer)
+
+    async def _ask(self, scope: Scope, transport: str) -> tuple[int, bytes]:
         """Returns status and body of the runner's answer.
 
         The runner gets a request of ours, since it logs what it gets, and since nothing that a
         caller adds may reach the bot.
         """
+        request = json.dumps({"transport": transport} | _WISHES.get(transport, {})).encode()
         messages: list[Message] = []
 
         async def receive() -> Message:
-            return {"type": "http.request", "body": _ONLY_REQUEST, "more_body": False}
+            return {"type": "http.request", "body": request, "more_body": False}
 
         async def keep(message: Message) -> None:
             messages.append(message)
@@ -64,14 +108,11 @@ class StartTickets:
         return status, b"".join(each.get("body", b"") for each in messages)
 
 
-def _problem(body: bytes) -> str | None:
-    """Returns a sentence about a request that cannot be met, or None."""
+def _transport(body: bytes) -> str | None:
+    """The transport that a request asks for; None if it is no request."""
     try:
         request: Any = json.loads(body or b"{}")
     except (ValueError, RecursionError):
-        request = None
-    if not isinstance(request, dict):
-        return 'Send a JSON object, such as {"transport": "websocket"}.'
-    if request.get("transport", "websocket") != "websocket":
-        return 'This version talks over a WebSocket only: send {"transport": "websocket"}.'
-    return None
+        return None
+    transport = request.get("transport", "websocket") if isinstance(request, dict) else None
+    return transport if isinstance(transport, str) else None

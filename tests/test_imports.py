@@ -12,6 +12,7 @@ ALLOWED: dict[str, set[str]] = {
     "transports": set(),
     "services": set(),
     "server": set(),
+    "session": set(),
     "launcher": {"transports"},
     "emulators": set(),
     "settings": set(),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from loguru import logger
@@ -31,13 +32,22 @@ PROFILE = Profile(
 some 30 ms of it. The buffer itself stays below 250 ms."""
 
 
+UNREPORTED = replace(PROFILE, start_delay_s=0.2, acknowledges=frozenset())
+"""Where nobody tells what was heard, such as in a room: the user leg plays in real time, and what
+it buffers on the way (a WebRTC jitter buffer, some 100 ms) is all that is not known."""
+
+
 class LocalVendor:
-    """The built-in face of one session."""
+    """The built-in face of one session.
+
+    Args:
+        reported: Whether the other side says what it has played, as our page does on its WebSocket.
+    """
 
     name = "local"
-    profile = PROFILE
 
-    def __init__(self) -> None:
+    def __init__(self, *, reported: bool = True) -> None:
+        self.profile = PROFILE if reported else UNREPORTED
         self._user_leg: UserLeg | None = None
         self._mouth = Mouth()
         self._said: asyncio.Queue[Mapping[str, Any]] = asyncio.Queue(maxsize=64)

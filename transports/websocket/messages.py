@@ -39,7 +39,15 @@ def parse(text: str) -> dict[str, Any]:
     """
     if len(text) > LONGEST_MESSAGE:
         raise Refused("too long")
-    message = _decode(text)
+    return checked(_decode(text))
+
+
+def checked(message: Any) -> dict[str, Any]:
+    """Returns a decoded message with its known fields only.
+
+    Raises:
+        Refused: As `parse`, but for the length of the whole.
+    """
     if not isinstance(message, dict) or message.get("label") != LABEL:
         raise Refused("not RTVI")
     kind, ident, data = message.get("type"), message.get("id"), message.get("data")

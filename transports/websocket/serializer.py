@@ -23,14 +23,19 @@ LONGEST_AUDIO = 64 * 1024
 """Bytes of one binary message: two seconds of microphone."""
 
 
+EXPLAINED = ("too long", "wrong rate")
+"""What is refused and deserves a sentence: a person or a developer can do something about it."""
+MOST_EXPLAINED = 20
+"""How often, in one session."""
+
+
 class PageSerializer(FrameSerializer):
     """Turns what the page sends into frames, and frames into what it understands.
 
     Nothing that arrives can raise. What is refused is counted by kind in `refused`, and warned
     of once per kind, by kind only.
 
-    Event `on_refused(serializer, kind)`: a message was refused that a person may have caused,
-    such as a text that is too long, and deserves a sentence.
+    Event `on_refused(serializer, kind)`: a message was refused for one of the reasons `EXPLAINED`.
 
     Args:
         avatar_message: Takes what the page says to the avatar, kind and data. It comes ten times a
@@ -58,14 +63,15 @@ class PageSerializer(FrameSerializer):
     async def deserialize(self, data: str | bytes) -> Frame | None:
         """Returns the frame that a message holds, or None if it is refused."""
         try:
-            if isinstance(data, str):
-                return self._message(parse(data))
-            return self._microphone(data)
+            return self._frame(data)
         except Refused as refusal:
             self._count(refusal.kind)
-            if refusal.kind == "too long" and isinstance(data, str):
+            if refusal.kind in EXPLAINED and self.refused[refusal.kind] <= MOST_EXPLAINED:
                 await self._call_event_handler("on_refused", refusal.kind)
             return None
+
+    def _frame(self, data: str | bytes) -> Frame | None:
+        return self._message(parse(data)) if isinstance(data, str) else self._microphone(data)
 
     def _microphone(self, pcm: bytes) -> InputAudioRawFrame:
         if len(pcm) > LONGEST_AUDIO:
