@@ -145,12 +145,19 @@ class SpeechCore:
         self._move(Move.BEGIN)
         return self._current.id
 
-    def audio(self, pcm: bytes, *, now: float) -> None:
-        """More of the utterance: whole 16-bit samples at the profile's rate."""
-        if self._current is not None and self._leg is not Leg.CLOSED:
-            self._current.queue.append(pcm)
-            self._last_audio_at = now
+    def audio(self, pcm: bytes, *, now: float) -> bool:
+        """More of the utterance: whole 16-bit samples at the profile's rate.
+
+        Returns whether anything may be due by it. A TTS is mostly far ahead: then it is not.
+        """
+        if self._current is None or self._leg is Leg.CLOSED:
+            return False
+        enough_waits = self._current.queue.samples >= self._pacing.largest
+        self._current.queue.append(pcm)
+        self._last_audio_at = now
+        if not enough_waits:
             self.advance(now=now)
+        return not enough_waits
 
     def word(self, what: object, end: int, *, now: float) -> None:
         """`what` leaves once `end` samples of this run of TTS were heard."""

@@ -139,6 +139,8 @@ class AvatarOutput(FrameProcessor):
                 await self._session.aclose()
             case CancelFrame():
                 await self._session.aclose()
+            case _:
+                return False  # nothing of ours: above all the microphone, fifty times a second
         self._session.poke()
         return False
 
@@ -161,8 +163,8 @@ class AvatarOutput(FrameProcessor):
 
     def _say(self, pcm: bytes, now: float) -> None:
         self._received += len(pcm) // 2
-        self._core.audio(pcm, now=now)
-        self._session.poke()
+        if self._core.audio(pcm, now=now):
+            self._session.poke()
 
     def _text(self, frame: TTSTextFrame, now: float) -> None:
         exact = frame.metadata.get(METADATA_KEY, {}).get("end")

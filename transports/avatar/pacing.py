@@ -14,16 +14,16 @@ LINGER_S = 0.04
 
 
 class Pacing:
-    """Sizes in samples, from a vendor's profile."""
+    """Sizes in samples, from a vendor's profile. `largest` is that of the largest piece."""
 
     def __init__(self, profile: Profile) -> None:
         self._first = max(1, profile.samples(profile.first_chunk_s))
-        self._largest = max(self._first, profile.samples(profile.chunk_s))
-        self._max_lead = max(self._largest, profile.samples(profile.max_lead_s))
+        self.largest = max(self._first, profile.samples(profile.chunk_s))
+        self._max_lead = max(self.largest, profile.samples(profile.max_lead_s))
 
     def piece(self, waiting: int, *, lead: int, more_may_come: bool) -> int:
         """How many of `waiting` samples to send now; 0 where the time has not come."""
-        aim = min(max(self._first, lead), self._largest)
+        aim = min(max(self._first, lead), self.largest)
         if waiting < aim and lead and more_may_come:
             return 0
         size = min(aim, waiting)
@@ -31,4 +31,4 @@ class Pacing:
 
     def excess(self, waiting: int, *, lead: int) -> int:
         """How many samples have to be heard before the next piece fits."""
-        return max(0, lead + min(self._largest, waiting) - self._max_lead)
+        return max(0, lead + min(self.largest, waiting) - self._max_lead)
