@@ -19,8 +19,11 @@ emulated:
 browser:
 	uv run pytest tests/browser $(ARGS)
 
+clients:
+	cd tests/browser/clients && npm ci --no-audit --no-fund && npm run build
+
 pins:
 	uv run scripts/pin.py
 	uv run scripts/licences.py
 
-.PHONY: all style types test emulated browser pins
+.PHONY: all style types test emulated browser clients pins

@@ -59,9 +59,7 @@ from session.lifetime import Ending, Lifetime
 from session.memory import Memory
 from transports.avatar.transport import AvatarTransport
 from transports.local import LocalVendor
-from transports.user_leg import MessageFilter
-from transports.websocket.protobuf import ProtobufSerializer
-from transports.websocket.serializer import PageSerializer
+from transports.user_leg import MessageFilter, PageSerializer, ProtobufSerializer
 
 VERSION = "0.1.0"
 PAGE = Path(__file__).parent / "web"

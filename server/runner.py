@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager, redirect_stdout
+from contextlib import ExitStack, asynccontextmanager, contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType, MappingProxyType
@@ -87,6 +87,10 @@ def _pipecat() -> tuple[FastAPI, Callable[[], None]]:
     os.environ["PYTHON_DOTENV_DISABLED"] = "1"
     os.environ.pop("WEB_CONCURRENCY", None)  # uvicorn cannot have several workers here
     from pipecat.runner.run import app, main
+
+    with suppress(ImportError):
+        # It logs as it is imported. Pipecat's `main()` would do that under its own logging.
+        import pipecat.transports.smallwebrtc.connection  # noqa: F401
 
     # What uvicorn would set up for its own loggers: without it they use the process's.
     uvicorn.config.LOGGING_CONFIG["handlers"] = {}

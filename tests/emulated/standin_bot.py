@@ -20,6 +20,7 @@ async def bot(runner_args: Any) -> None:
         "ticket": asdict(socket.scope["avatarbot"]),
         "headers": dict(socket.headers),
         "query": str(socket.query_params),
+        "renewed": socket.scope["avatarbot.renew"](),
     }
     await socket.send_text(json.dumps(seen))
     if os.environ.get("STUBBORN"):
@@ -36,6 +37,11 @@ def main() -> int:
             options.host,
             options.port,
             page=Path(os.environ["PAGE"]),
+            transports={
+                "websocket": None,
+                "webrtc": None,
+                "daily": "For this, set DAILY_API_KEY in .env.",
+            },
             public_url=os.environ.get("PUBLIC_URL"),
             opened=lambda: logs.configure(options.verbosity),
         )

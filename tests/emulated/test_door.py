@@ -147,7 +147,12 @@ def door(page: Path, state: Path) -> Iterator[Door]:
     assert "eyJ" not in log, "a ticket was logged"
 
 
-PLACES = [(method, path) for path, methods in ROUTES.items() for method in methods]
+SOMEBODYS = "11111111-2222-3333-4444-555555555555"
+PLACES = [
+    (method, path.format(session=SOMEBODYS))
+    for path, methods in ROUTES.items()
+    for method in methods
+]
 
 
 def refused(door: Door, method: str, path: str, **headers: str | None) -> int:
@@ -279,7 +284,8 @@ def test_start_answers_with_a_ticket_for_the_origin_that_asked(door: Door) -> No
     public = {"host": "bot.example.com", "origin": "https://bot.example.com"}
     response, body = door.ask("POST", "/start", b"{}", **public)
     assert response.status == 200
-    assert set(json.loads(body)) == {"wsUrl", "sessionId", "token"}
+    # Pipecat's client for JavaScript refuses an answer with more.
+    assert set(json.loads(body)) == {"wsUrl", "token"}
     assert json.loads(body)["wsUrl"] == "wss://bot.example.com/ws-client"
     assert response.getheader("cache-control") == "no-store"
     assert "wss://bot.example.com;" in (response.getheader("content-security-policy") or "")
@@ -288,8 +294,9 @@ def test_start_answers_with_a_ticket_for_the_origin_that_asked(door: Door) -> No
 @pytest.mark.parametrize(
     ("body", "sentence"),
     [
-        (b'{"transport": "webrtc", "key": "SECRET-1"}', "over a WebSocket only"),
-        (b'{"transport": ["websocket"]}', "over a WebSocket only"),
+        (b'{"transport": "twilio", "key": "SECRET-1"}', "with one of: websocket, webrtc"),
+        (b'{"transport": "daily"}', "set DAILY_API_KEY in .env"),
+        (b'{"transport": ["websocket"]}', "Send a JSON object"),
         (b"SECRET-1", "Send a JSON object"),
         (b"[]", "Send a JSON object"),
         (b"[" * 60_000, "Send a JSON object"),
@@ -328,9 +335,40 @@ async def test_ticket_lets_in_once(door: Door) -> None:
         with pytest.raises(InvalidStatus) as again:
             await door.dial(*protocols)
     assert again.value.response.status_code == 403
-    assert seen["ticket"]["session"] == welcome["sessionId"]
+    assert seen["renewed"] != welcome["token"]
     assert welcome["token"] not in json.dumps(seen)
     assert "SECRET-" not in json.dumps(seen)
+
+
+@pytest.mark.asyncio
+async def test_client_without_subprotocols_shows_its_ticket_in_the_query(door: Door) -> None:
+    token = door.start()["token"]
+    async with asyncio.timeout(DEADLINE_S):
+        async with door.dial(path=f"/ws-client?token={token}") as wire:
+            assert wire.subprotocol is None
+            assert token not in await wire.recv()
+        for query in (f"token={token}", f"token={door.start()['token']}&token=x", "token=", ""):
+            with pytest.raises(InvalidStatus):
+                await door.dial(path=f"/ws-client?{query}")
+    assert not [line for line in door.errors if token in line]
+
+
+def test_webrtc_starts_with_a_ticket_and_a_cookie_for_its_offers_only(door: Door) -> None:
+    response, body = door.ask("POST", "/start", b'{"transport": "webrtc"}')
+    welcome = json.loads(body)
+    assert set(welcome) == {"sessionId", "token"}
+    path = f"/sessions/{welcome['sessionId']}/api/offer"
+    cookie = response.getheader("set-cookie") or ""
+    assert f"Path={path};" in cookie
+    assert "HttpOnly" in cookie
+    assert "SameSite=strict" in cookie
+    offer = b'{"sdp": "v=0", "type": "offer"}'
+    assert door.ask("POST", path, offer)[0].status == 401
+    assert door.ask("POST", path, offer, authorization="Bearer x")[0].status == 401
+    assert door.ask("POST", path, offer, origin="http://evil.example")[0].status == 403
+    assert door.ask("GET", path)[0].status == 405
+    for other in ("/sessions/x/api/offer", f"{path}/x", "/api/offer", path.replace("api", "files")):
+        assert door.ask("POST", other, offer)[0].status == 404
 
 
 @pytest.mark.parametrize(

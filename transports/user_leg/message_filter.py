@@ -9,7 +9,7 @@ from loguru import logger
 from pipecat.frames.frames import Frame, InputTransportMessageFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from ..websocket.messages import Refused, checked
+from .messages import Refused, checked
 
 
 class MessageFilter(FrameProcessor):

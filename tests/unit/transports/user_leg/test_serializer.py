@@ -19,8 +19,8 @@ from pipecat.frames.frames import (
     TTSAudioRawFrame,
 )
 
-from transports.websocket.messages import DEEPEST, LONGEST_MESSAGE, LONGEST_TEXT
-from transports.websocket.serializer import LONGEST_AUDIO, PageSerializer
+from transports.user_leg.messages import DEEPEST, LONGEST_MESSAGE, LONGEST_TEXT
+from transports.user_leg.serializer import LONGEST_AUDIO, PageSerializer
 
 
 def rtvi(kind: Any, data: Any = None, **more: Any) -> str:

@@ -1,1 +1,0 @@
-"""What travels on the person's WebSocket, and what of it is let in."""
