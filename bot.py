@@ -153,14 +153,19 @@ async def bot(runner_args: RunnerArguments) -> None:
             await tell("ticket", token=renew(), remembers=True)
             await asyncio.sleep(TICKET_RENEWAL_S)
 
+    greetings = [TTSSpeakFrame(config.greeting)] if config.greeting and not said_before else []
+
+    async def greet() -> None:
+        if greetings:
+            await worker.queue_frame(greetings.pop())
+
     @rtvi.event_handler("on_client_ready")
-    async def greet(_: object) -> None:
+    async def introduce(_: object) -> None:
         parts = {"stt": config.stt, "llm": config.llm, "tts": config.tts, "avatar": config.avatar}
         await tell("session", **parts)
         if let_in.renew and not renewing:
             renewing.append(asyncio.create_task(renew_ticket(let_in.renew)))
-        if config.greeting and not said_before:
-            await worker.queue_frame(TTSSpeakFrame(config.greeting))
+        await greet()
 
     @serializer.event_handler("on_refused")
     async def explain(_: object, kind: str) -> None:
@@ -186,6 +191,8 @@ async def bot(runner_args: RunnerArguments) -> None:
     @user.event_handler("on_client_connected")
     async def arrive(_: object, client: object) -> None:
         lifetime.came(_name(client))
+        if in_room:  # where people come with clients that know nothing of us
+            await greet()
 
     @user.event_handler("on_client_disconnected")
     async def leave(_: object, client: object) -> None:
