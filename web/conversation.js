@@ -34,10 +34,17 @@ export class Conversation {
     const bubble = this.#bubbles.get(turn) ?? this.#add(transcript);
     write(bubble.querySelector(".bubble-text"), text);
     bubble.classList.toggle("is-open", !final);
-    // A screen reader waits for the whole sentence instead of reading every word twice.
-    bubble.setAttribute("aria-busy", String(!final));
     if (cut) markCut(bubble);
     if (follows) this.#log.scrollTop = this.#log.scrollHeight;
+  }
+
+  /** The connection is gone: what was open stays as far as it came, and the next turns are others, whatever their names. */
+  breakOff() {
+    for (const bubble of this.#log.querySelectorAll(".is-open")) {
+      bubble.classList.remove("is-open");
+      markCut(bubble);
+    }
+    this.#bubbles.clear();
   }
 
   #add({ turn, role, source }) {

@@ -1,12 +1,12 @@
+import { deviceIds } from "./devices.js";
+
 // Only the echo of the face is taken out. What suppresses noise also eats the beginning of a word, and
 // with it a tenth of a second of every cut-in; gain control overdrives a voice that is loud enough.
 const CONSTRAINTS = {
-  audio: {
-    echoCancellation: true,
-    noiseSuppression: false,
-    autoGainControl: false,
-    channelCount: 1,
-  },
+  echoCancellation: true,
+  noiseSuppression: false,
+  autoGainControl: false,
+  channelCount: 1,
 };
 const TYPING = "You can go on by typing.";
 
@@ -21,17 +21,20 @@ const TYPING = "You can go on by typing.";
 /** The person's microphone, from permission to 20 ms messages. A failure is a sentence, never an exception. */
 export class Microphone {
   #listener;
+  #device;
   #stream = null;
   #context = null;
   #node = null;
   #muted = false;
   #closed = false;
   #opening = false;
+  #attempt = 0; // what an earlier one brings is of no use any more
   #permission = null;
 
-  /** @param {MicrophoneListener} listener */
-  constructor(listener) {
+  /** @param {MicrophoneListener} listener @param {string} device "" is the system's own choice */
+  constructor(listener, device) {
     this.#listener = listener;
+    this.#device = device;
   }
 
   /** Asks for the microphone; may stay open for as long as the person thinks about the permission. */
@@ -44,6 +47,12 @@ export class Microphone {
     navigator.mediaDevices.addEventListener("devicechange", this.#retry);
     this.#watchPermission();
     await this.#acquire();
+  }
+
+  /** @param {string} device */
+  set device(device) {
+    this.#device = device;
+    if (this.live || this.#opening) this.#acquire();
   }
 
   get live() {
@@ -66,21 +75,33 @@ export class Microphone {
 
   close() {
     this.#closed = true;
+    this.#attempt += 1;
     navigator.mediaDevices?.removeEventListener("devicechange", this.#retry);
     this.#permission?.removeEventListener("change", this.#retry);
     this.#release();
   }
 
-  // A device that was plugged in, or a permission that was given after all.
-  #retry = () => {
-    if (!this.#closed && !this.live && !this.#opening && this.#permission?.state !== "denied") this.#acquire();
+  // A device that was plugged in, perhaps the chosen one, or a permission that was given after all.
+  #retry = async () => {
+    if (this.live ? !(await this.#isChosenBack()) : this.#permission?.state === "denied") return;
+    if (!this.#closed && !this.#opening) this.#acquire();
   };
 
+  async #isChosenBack() {
+    const [track] = this.#stream.getAudioTracks();
+    return this.#device !== "" && track.getSettings().deviceId !== this.#device && (await deviceIds("audioinput")).has(this.#device);
+  }
+
   async #acquire() {
+    this.#release();
+    this.#attempt += 1;
+    const attempt = this.#attempt;
     this.#opening = true;
     try {
-      const stream = await navigator.mediaDevices.getUserMedia(CONSTRAINTS);
-      if (this.#closed) {
+      // A wish, no order: where the chosen device is gone, the browser takes another one.
+      const wish = this.#device === "" ? {} : { deviceId: { ideal: this.#device } };
+      const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...CONSTRAINTS, ...wish } });
+      if (attempt !== this.#attempt) {
         stop(stream);
         return;
       }
@@ -88,12 +109,13 @@ export class Microphone {
       stream.getAudioTracks()[0].addEventListener("ended", this.#lost, { once: true });
       this.muted = this.#muted;
       await this.#capture(stream);
-      if (!this.#closed) this.#listener.onLive();
+      if (attempt === this.#attempt) this.#listener.onLive();
     } catch (error) {
+      if (attempt !== this.#attempt) return;
       this.#release();
-      if (!this.#closed) this.#listener.onTrouble(reason(error));
+      this.#listener.onTrouble(reason(error));
     } finally {
-      this.#opening = false;
+      if (attempt === this.#attempt) this.#opening = false;
     }
   }
 
