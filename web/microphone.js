@@ -8,6 +8,7 @@ const CONSTRAINTS = {
   autoGainControl: false,
   channelCount: 1,
 };
+const GONE = new Set(["OverconstrainedError", "NotFoundError"]);
 const TYPING = "You can go on by typing.";
 
 /**
@@ -98,9 +99,7 @@ export class Microphone {
     const attempt = this.#attempt;
     this.#opening = true;
     try {
-      // A wish, no order: where the chosen device is gone, the browser takes another one.
-      const wish = this.#device === "" ? {} : { deviceId: { ideal: this.#device } };
-      const stream = await navigator.mediaDevices.getUserMedia({ audio: { ...CONSTRAINTS, ...wish } });
+      const stream = await request(this.#device);
       if (attempt !== this.#attempt) {
         stop(stream);
         return;
@@ -158,6 +157,18 @@ export class Microphone {
     } catch {
       // Not every browser tells; then "End" and "Start" ask again.
     }
+  }
+}
+
+/** The chosen device, or what the system takes where it is gone. A wish is not enough: browsers prefer a device of their own. */
+async function request(device) {
+  const ask = (wish) => navigator.mediaDevices.getUserMedia({ audio: { ...CONSTRAINTS, ...wish } });
+  if (device === "") return ask({});
+  try {
+    return await ask({ deviceId: { exact: device } });
+  } catch (error) {
+    if (!GONE.has(error?.name)) throw error;
+    return ask({});
   }
 }
 

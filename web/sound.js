@@ -74,11 +74,17 @@ export class Sound {
   async #begin() {
     this.#meter.reset();
     this.#list();
-    this.#parts.trying.hidden = this.#ears !== "none";
-    this.#hint({ none: HINTS.untried, missing: HINTS.missing, muted: HINTS.muted, on: HINTS.quiet }[this.#ears]);
-    if (this.#ears !== "none" || !(await isAllowed())) return;
+    this.#parts.trying.hidden = true;
+    if (this.#ears !== "none") {
+      this.#hint({ missing: HINTS.missing, muted: HINTS.muted, on: HINTS.quiet }[this.#ears]);
+      return;
+    }
+    const allowed = await isAllowed();
     // Meanwhile the sheet may have been closed, and "Start" been pressed.
-    if (this.#parts.sheet.open && this.#ears === "none") this.#try(HINTS.quiet);
+    if (!this.#parts.sheet.open || this.#ears !== "none") return;
+    this.#parts.trying.hidden = allowed;
+    if (allowed) this.#try(HINTS.quiet);
+    else this.#hint(HINTS.untried);
   }
 
   /** @param {string} hint until the microphone is there */
