@@ -8,22 +8,20 @@ const SETTLED_MS = 10_000; // a connection that was lost sooner was none: the pa
 
 /** When to try again: after growing pauses, at once when the browser is online again, and for a minute at most. */
 export class Reconnection {
-  #pauseMs = FIRST_PAUSE_MS;
-  #beganAt = 0;
+  #pauseMs;
+  #beganAt;
   #succeededAt = -Infinity;
 
   /**
    * @template T
    * @param {() => Promise<T>} attempt
-   * @returns {Promise<T>} of the attempt that succeeded; rejects with the reason of the one after which to give up
+   * @returns {Promise<T>} of the attempt that succeeded; rejects with a `Trouble` when there is no point in going on
    */
   async run(attempt) {
-    if (performance.now() - this.#succeededAt > SETTLED_MS) {
-      this.#pauseMs = FIRST_PAUSE_MS;
-      this.#beganAt = performance.now();
-    }
-    for (;;) {
-      await rest(this.#pauseMs * (1 + JITTER * (2 * Math.random() - 1)));
+    if (performance.now() - this.#succeededAt > SETTLED_MS) this.#begin();
+    while (performance.now() - this.#beganAt < PATIENCE_MS) {
+      const online = await rest(this.#pauseMs * (1 + JITTER * (2 * Math.random() - 1)));
+      if (online) this.#begin();
       this.#pauseMs = Math.min(2 * this.#pauseMs, LONGEST_PAUSE_MS);
       try {
         const result = await attempt();
@@ -31,21 +29,26 @@ export class Reconnection {
         return result;
       } catch (error) {
         if (!(error instanceof Trouble) || error.lasting) throw error;
-        if (performance.now() - this.#beganAt < PATIENCE_MS) continue;
-        throw new Trouble("The connection was lost and has not come back for a minute. Check the network and the server, then press Start.");
       }
     }
+    throw new Trouble("The connection was lost and has not come back for a minute. Check the network and the server, then press Start.");
+  }
+
+  #begin() {
+    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#beganAt = performance.now();
   }
 }
 
+/** Resolves after a while, or when the browser is online again; to which of both. */
 function rest(ms) {
   return new Promise((resolve) => {
-    const end = () => {
+    const end = (event) => {
       clearTimeout(timer);
       removeEventListener("online", end);
-      resolve();
+      resolve(event !== undefined);
     };
-    const timer = setTimeout(end, ms);
+    const timer = setTimeout(() => end(), ms);
     addEventListener("online", end);
   });
 }
