@@ -16,6 +16,7 @@ PAGE = ROOT / "docs" / "licences.md"
 _NAME = re.compile(r"[A-Za-z0-9._-]+")
 _ASKS_FOR_MORE = re.compile(r"GPL|General Public|MPL|Mozilla|EPL|CDDL|EUPL", re.IGNORECASE)
 _SAID_ELSEWHERE = {
+    "axe-playwright-python": "MIT; MPL-2.0 (axe-core inside)",
     # Neither the wheel nor its repository states a licence for the few lines of Python in it.
     "espeakng-loader": "**GPL-3.0-or-later** (espeak-ng inside); the loader itself states none",
     "soundfile": "BSD-3-Clause; LGPL-2.1-or-later (libsndfile inside)",

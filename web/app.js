@@ -1,8 +1,11 @@
+import { Announcer } from "./announcer.js";
 import { Call } from "./call.js";
+import { recall } from "./choices.js";
 import { Composer } from "./composer.js";
 import { Conversation } from "./conversation.js";
 import { Face } from "./face.js";
 import { Notices } from "./notices.js";
+import { Sound } from "./sound.js";
 import { Status } from "./status.js";
 import { VisemeTrack } from "./visemes.js";
 
@@ -12,10 +15,30 @@ const part = (id) => document.getElementById(id);
 const buttons = { start: part("start"), end: part("end"), mute: part("mute") };
 const notices = new Notices(part("notices"));
 const conversation = new Conversation(part("log"));
+const announcer = new Announcer(part("announcer"));
 const visemes = new VisemeTrack();
 const face = new Face(part("face"), () => visemes.mouthAt(call?.audible() ?? null));
 const composer = new Composer({ form: part("composer"), box: part("message"), send: part("send"), chips: part("chips") }, submit);
 const status = new Status(part("status"), showStatus);
+const sound = new Sound(
+  {
+    sheet: part("sound"),
+    opener: part("sound-open"),
+    close: part("sound-close"),
+    microphone: part("microphone"),
+    bar: part("level"),
+    hint: part("microphone-hint"),
+    trying: part("try"),
+    speaker: part("speaker"),
+    speakerField: part("speaker-field"),
+    reading: part("reading"),
+  },
+  {
+    onMicrophone: (device) => call?.useMicrophone(device),
+    onSpeaker: (device) => call?.useSpeaker(device),
+    onReading: (reads) => (announcer.enabled = reads),
+  },
+);
 
 /** @type {Call | null} */
 let call = null;
@@ -27,16 +50,21 @@ function start() {
   notices.clear();
   conversation.clear();
   visemes.clear();
-  call = new Call({
+  const listener = {
     onMessage: receive,
     onOver: (sentence) => {
       over();
       notices.show("call", sentence);
     },
+    onLost: lost,
     onTrouble: (topic, sentence, forMs) => notices.show(topic, sentence, forMs),
     onMicrophone: showMicrophone,
-    onVoice: (peak) => face.hear(peak),
-  });
+    onVoice: (peak) => {
+      face.hear(peak);
+      sound.hear(peak);
+    },
+  };
+  call = new Call(listener, { microphone: recall("microphone"), speaker: recall("speaker") });
   status.set("connecting");
   call.open();
 }
@@ -44,13 +72,22 @@ function start() {
 function end() {
   call?.end();
   over();
+  notices.clear();
+}
+
+function lost() {
+  conversation.breakOff();
+  visemes.clear();
+  status.set("connecting");
 }
 
 function over() {
   call = null;
   waiting = false;
+  conversation.breakOff();
   visemes.clear();
-  notices.clear();
+  // Why the bot ended it stays.
+  for (const topic of ["connection", "microphone", "sound", "background", "send"]) notices.show(topic, null);
   part("brain").hidden = true;
   composer.examples = false;
   status.set("disconnected");
@@ -90,6 +127,7 @@ function receive(type, data) {
       break;
     case "transcript":
       conversation.show(data);
+      announcer.tell(data);
       break;
     case "notice":
       notices.show("notice", String(data.text), NOTICE_MS);
@@ -103,7 +141,7 @@ function receive(type, data) {
 /** @param {import("./status.js").StatusName} name */
 function showStatus(name) {
   const connected = name !== "disconnected";
-  const lostFocus = document.activeElement === buttons.start || document.activeElement === buttons.end;
+  const focused = document.activeElement;
   buttons.start.hidden = connected;
   buttons.end.hidden = !connected;
   buttons.mute.hidden = !connected;
@@ -112,26 +150,35 @@ function showStatus(name) {
   part("welcome").hidden = connected || part("log").childElementCount > 0;
   document.title = connected ? `${name} · avatarbot` : "avatarbot";
   showMicrophone();
-  // The button with the focus is gone: go on where a keyboard goes on. A phone would open its keyboard, so not there.
-  if (!lostFocus) return;
+  if (focused.disabled || focused.closest("[hidden]") !== null) moveFocus(connected);
+}
+
+/** What had the focus is gone: go on where a keyboard goes on. A text box would open a phone's keyboard, so not there. */
+function moveFocus(connected) {
   if (!connected) buttons.start.focus();
-  else if (name === "connecting" && matchMedia("(hover: hover)").matches) composer.focus();
+  else if (matchMedia("(hover: hover)").matches) composer.focus();
+  else buttons.mute.focus();
 }
 
 function showMicrophone() {
-  buttons.mute.disabled = !call?.hasMicrophone;
   const muted = call?.muted ?? false;
-  part("mute-name").textContent = muted ? "Unmute" : "Mute";
-  document.documentElement.dataset.microphone = call?.hasMicrophone ? (muted ? "muted" : "on") : "off";
+  const ears = call?.hasMicrophone ? (muted ? "muted" : "on") : "missing";
+  // Not `disabled`: a microphone that is unplugged would take the focus with it.
+  buttons.mute.setAttribute("aria-disabled", String(ears === "missing"));
+  buttons.mute.setAttribute("aria-pressed", String(muted));
+  part("mute-name").textContent = muted ? "Muted" : "Mute";
+  document.documentElement.dataset.microphone = ears === "missing" ? "off" : ears;
+  sound.ears = call === null ? "none" : ears;
 }
 
 buttons.start.addEventListener("click", start);
 buttons.end.addEventListener("click", end);
 buttons.mute.addEventListener("click", () => {
-  if (call === null) return;
+  if (!call?.hasMicrophone) return;
   call.muted = !call.muted;
   showMicrophone();
 });
 window.addEventListener("pagehide", end);
 composer.enabled = false;
+announcer.enabled = recall("reading") === "yes";
 face.start();

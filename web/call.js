@@ -1,24 +1,37 @@
-import { Connection, Trouble } from "./connection.js";
+import { Connection } from "./connection.js";
+import { deviceIds } from "./devices.js";
 import { Microphone } from "./microphone.js";
 import { Playback } from "./playback.js";
+import { Trouble } from "./start.js";
 
 // A context that was made in a click still needs a moment before it runs.
 const SOUND_PATIENCE_MS = 500;
 const RETURNED_MS = 6000;
+const AGAIN_MS = 6000;
+const FORGOTTEN_MS = 15_000;
 
 /**
  * What a call tells the page.
  * @typedef {object} CallListener
  * @property {(type: string, data: any) => void} onMessage an RTVI message, or the `data` of a server-message
  * @property {(sentence: string) => void} onOver the call ended, not by this page
+ * @property {() => void} onLost the connection was lost, and is tried again; `bot-ready` says that it is back
  * @property {(topic: string, sentence: string | null, forMs?: number) => void} onTrouble null: this trouble is over
  * @property {() => void} onMicrophone the microphone came or went
  * @property {(peak: number) => void} onVoice loudness of the person, 0 to 1, every 20 ms
  */
 
+/**
+ * What the person chose; "" is the system's own choice.
+ * @typedef {object} Devices
+ * @property {string} microphone
+ * @property {string} speaker
+ */
+
 /** One conversation, from "Start" to its end: connection, playback and microphone, opened at the same time. */
 export class Call {
   #listener;
+  #speaker;
   #connection;
   #playback;
   #microphone;
@@ -28,9 +41,11 @@ export class Call {
   /**
    * Call it inside the click on "Start": the browser allows sound only then.
    * @param {CallListener} listener
+   * @param {Devices} devices
    */
-  constructor(listener) {
+  constructor(listener, { microphone, speaker }) {
     this.#listener = listener;
+    this.#speaker = speaker;
     this.#playback = new Playback({
       onPlayed: (utterance, samples) => this.#connection.send("client-message", { t: "avatar-played", d: { utterance, samples } }),
       onRunning: () => this.#checkSound(),
@@ -38,16 +53,21 @@ export class Call {
     this.#connection = new Connection({
       onMessage: (type, data) => this.#receive(type, data),
       onAudio: (pcm) => this.#playback.append(pcm),
-      onLost: (sentence) => this.#finish(sentence),
+      onLost: (ended) => (ended ? this.#finish("The conversation has ended. Press Start for a new one.") : this.#recover()),
     });
-    this.#microphone = new Microphone({
+    const ears = {
       onChunk: (pcm, peak) => {
         this.#connection.sendAudio(pcm);
         listener.onVoice(peak);
       },
-      onLive: () => this.#tellMicrophone(null),
+      onLive: () => {
+        this.#tellMicrophone(null);
+        this.#placeVoice(); // browsers name their loudspeakers only to those who may use the microphone
+      },
       onTrouble: (sentence) => this.#tellMicrophone(sentence),
-    });
+    };
+    this.#microphone = new Microphone(ears, microphone);
+    navigator.mediaDevices?.addEventListener("devicechange", this.#placeVoice);
     document.addEventListener("visibilitychange", this.#onVisibility);
     document.addEventListener("pointerdown", this.#onGesture, true);
     document.addEventListener("keydown", this.#onGesture, true);
@@ -59,12 +79,12 @@ export class Call {
     try {
       const [sounds] = await Promise.all([this.#playback.load(), this.#connection.open()]);
       if (this.#over) return;
-      this.#connection.announceClient();
+      const ready = this.#connection.greet();
       if (!sounds) this.#listener.onTrouble("sound", "The browser plays sound only on https or localhost. The answers appear as text.");
       else this.#checkSound();
+      await ready;
     } catch (error) {
-      if (!(error instanceof Trouble)) console.error(error);
-      this.#finish(error instanceof Trouble ? error.message : "The page could not start the sound. Reload it, then press Start again.");
+      this.#giveUp(error);
     }
   }
 
@@ -84,6 +104,17 @@ export class Call {
     this.#microphone.muted = muted;
   }
 
+  /** @param {string} device "" is the system's own choice */
+  useMicrophone(device) {
+    this.#microphone.device = device;
+  }
+
+  /** @param {string} device "" is the system's own choice */
+  useSpeaker(device) {
+    this.#speaker = device;
+    this.#placeVoice();
+  }
+
   /** What is heard of the avatar at this moment; null in silence. */
   audible() {
     return this.#playback.audible();
@@ -101,10 +132,30 @@ export class Call {
     document.removeEventListener("visibilitychange", this.#onVisibility);
     document.removeEventListener("pointerdown", this.#onGesture, true);
     document.removeEventListener("keydown", this.#onGesture, true);
+    navigator.mediaDevices?.removeEventListener("devicechange", this.#placeVoice);
     clearTimeout(this.#soundTimer);
     this.#connection.close();
     this.#microphone.close();
     this.#playback.close();
+  }
+
+  /** Microphone and loudspeaker stay open meanwhile: a browser would want another click for them. */
+  async #recover() {
+    this.#playback.cut();
+    this.#listener.onLost();
+    this.#listener.onTrouble("connection", "The connection was lost. I am trying again…");
+    try {
+      const remembers = await this.#connection.recover();
+      if (remembers) this.#listener.onTrouble("connection", "We are connected again.", AGAIN_MS);
+      else this.#listener.onTrouble("connection", "We are connected again, in a new conversation: it does not remember the old one.", FORGOTTEN_MS);
+    } catch (error) {
+      this.#giveUp(error);
+    }
+  }
+
+  #giveUp(error) {
+    if (!(error instanceof Trouble)) console.error(error);
+    this.#finish(error instanceof Trouble ? error.message : "The page could not start the sound. Reload it, then press Start again.");
   }
 
   #finish(sentence) {
@@ -127,6 +178,12 @@ export class Call {
     }
     this.#listener.onMessage(type, data);
   }
+
+  // A loudspeaker that is gone does not say so: a context goes on playing into nothing.
+  #placeVoice = async () => {
+    const there = this.#speaker !== "" && (await deviceIds("audiooutput")).has(this.#speaker);
+    if (!this.#over) this.#playback.useSpeaker(there ? this.#speaker : "");
+  };
 
   #tellMicrophone(sentence) {
     this.#listener.onTrouble("microphone", sentence);

@@ -1,30 +1,35 @@
 import { announce } from "./observability.js";
+import { Reconnection } from "./reconnection.js";
+import { Trouble, reachServer, startSession } from "./start.js";
 
 const LABEL = "rtvi-ai";
 const RTVI_VERSION = "2.0.0";
-const START_TIMEOUT_MS = 10_000;
 const READY_TIMEOUT_MS = 15_000;
+const NORMAL_CLOSURE = 1000;
 // Microphone audio older than this helps nobody: drop it rather than let it pile up in a stalled socket.
 const MAX_BACKLOG_BYTES = 5 * 16_000 * 2;
-
-/** A reason that can be shown to the person as it stands: what happened and what to do. */
-export class Trouble extends Error {}
 
 /**
  * What a connection tells its owner.
  * @typedef {object} ConnectionListener
  * @property {(type: string, data: any) => void} onMessage RTVI message; a server-message arrives as its `data.type`
  * @property {(pcm: ArrayBuffer) => void} onAudio
- * @property {(sentence: string) => void} onLost the bot or the network ended it, not this page
+ * @property {(ended: boolean) => void} onLost not by this page; `ended`: the bot ended the conversation
  */
 
-/** One session with the bot: `POST /start`, the ticket, the WebSocket and the RTVI envelope. */
+/** One conversation with the bot: its session, its WebSocket, or one after the other, and the RTVI envelope. */
 export class Connection {
   #listener;
   #socket = null;
   #abort = new AbortController();
+  #reconnection = new Reconnection();
+  #address = "";
+  /** For the next connection of this conversation: the newest that the bot sent, and whether it will remember. */
+  #ticket = null;
+  #ending = false;
   #ready = false;
   #readyTimer = 0;
+  #awaited = null;
   #nextId = 1;
 
   /** @param {ConnectionListener} listener */
@@ -32,16 +37,35 @@ export class Connection {
     this.#listener = listener;
   }
 
-  /** Resolves when the socket is open; rejects with a `Trouble`. */
+  /** Resolves when the socket of a new session is open; rejects with a `Trouble`. */
   async open() {
-    const { wsUrl, token } = await this.#start();
-    this.#readyTimer = setTimeout(() => this.#lose("The bot did not answer. Press Start to try again."), READY_TIMEOUT_MS);
-    await this.#dial(wsUrl, token);
+    const { wsUrl, token } = await startSession(this.#abort.signal);
+    this.#address = wsUrl;
+    this.#ticket = null;
+    await this.#dial(token);
   }
 
-  /** Says that the page can play; the bot answers with `bot-ready`. */
-  announceClient() {
-    return this.send("client-ready", { version: RTVI_VERSION, about: { library: "avatarbot-page", library_version: "1" } });
+  /** Says that the page can play. Resolves when the bot is ready; rejects with a `Trouble`. */
+  async greet() {
+    if (this.#socket === null) throw unready();
+    this.#awaited = Promise.withResolvers();
+    this.send("client-ready", { version: RTVI_VERSION, about: { library: "avatarbot-page", library_version: "1" } });
+    await this.#awaited.promise;
+  }
+
+  /**
+   * After a loss: tries again until the bot is ready, or rejects with a `Trouble`.
+   * @returns {Promise<boolean>} whether the bot remembers the conversation
+   */
+  recover() {
+    return this.#reconnection.run(async () => {
+      this.#abort.signal.throwIfAborted();
+      // A WebSocket does not tell a ticket that is refused from a network that is away.
+      await reachServer(this.#abort.signal);
+      const remembers = await this.#return();
+      await this.greet();
+      return remembers;
+    });
   }
 
   get ready() {
@@ -66,46 +90,43 @@ export class Connection {
     socket.send(pcm);
   }
 
-  /** Ends the session from this side; nothing is reported afterwards. */
+  /** Ends the conversation from this side; nothing is reported afterwards. */
   close() {
     this.send("disconnect-bot");
-    this.#release();
+    const ended = new Trouble("The conversation was ended.", { lasting: true });
+    this.#abort.abort(ended);
+    this.#fail(ended);
   }
 
-  async #start() {
-    let response;
-    try {
-      response = await fetch("/start", {
-        method: "POST",
-        headers: { "Content-Type": "application/json" },
-        body: JSON.stringify({ transport: "websocket" }),
-        signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(START_TIMEOUT_MS)]),
-      });
-    } catch {
-      throw new Trouble("The server cannot be reached. Check that it is running, then press Start again.");
+  async #return() {
+    const ticket = this.#ticket;
+    if (ticket !== null) {
+      try {
+        await this.#dial(ticket.token);
+        return ticket.remembers;
+      } catch {
+        // Refused: too old, or the server was started anew. What remains is a new conversation.
+      }
     }
-    if (!response.ok) throw new Trouble(refusal(response.status));
-    const session = await response.json().catch(() => null);
-    if (typeof session?.wsUrl !== "string" || typeof session?.token !== "string") {
-      throw new Trouble("The server gave an answer that this page does not understand. Reload the page, then press Start again.");
-    }
-    return session;
+    await this.open();
+    return false;
   }
 
-  #dial(wsUrl, token) {
-    return new Promise((resolve, reject) => {
-      if (this.#abort.signal.aborted) return reject(new Trouble("The session was ended."));
-      const socket = new WebSocket(new URL(wsUrl, location.href), ["avatarbot", `ticket.${token}`]);
-      socket.binaryType = "arraybuffer";
-      socket.onmessage = (event) => this.#receive(event.data);
-      // Until the socket is open the promise tells, afterwards the listener does.
-      socket.onclose = () => reject(new Trouble("The server refused the connection. Press Start to try again."));
-      socket.onopen = () => {
-        socket.onclose = (event) => this.#lose(farewell(event.code, this.#ready));
-        resolve();
-      };
-      this.#socket = socket;
-    });
+  #dial(token) {
+    this.#abort.signal.throwIfAborted();
+    const awaited = Promise.withResolvers();
+    this.#awaited = awaited;
+    const socket = new WebSocket(new URL(this.#address, location.href), ["avatarbot", `ticket.${token}`]);
+    socket.binaryType = "arraybuffer";
+    socket.onmessage = (event) => this.#receive(event.data);
+    socket.onclose = () => this.#fail(new Trouble("The server refused the connection. Press Start to try again."));
+    socket.onopen = () => {
+      socket.onclose = (event) => this.#closed(event.code);
+      awaited.resolve();
+    };
+    this.#socket = socket;
+    this.#readyTimer = setTimeout(() => this.#fail(new Trouble("The bot did not answer. Press Start to try again.")), READY_TIMEOUT_MS);
+    return awaited.promise;
   }
 
   #receive(payload) {
@@ -118,9 +139,11 @@ export class Connection {
     if (message.type === "bot-ready") {
       this.#ready = true;
       clearTimeout(this.#readyTimer);
+      this.#awaited.resolve();
     }
     if (message.type === "server-message") {
       const type = String(message.data?.type);
+      this.#note(type, message.data);
       this.#listener.onMessage(type, message.data);
       announce("message", { type });
     } else {
@@ -128,22 +151,40 @@ export class Connection {
     }
   }
 
-  #lose(sentence) {
-    this.#release();
-    this.#listener.onLost(sentence);
+  #note(type, data) {
+    if (type === "ticket" && typeof data.token === "string") this.#ticket = { token: data.token, remembers: data.remembers === true };
+    if (type === "notice" && data.ends === true) this.#ending = true;
   }
 
-  #release() {
-    this.#abort.abort();
+  #closed(code) {
+    if (!this.#ready) {
+      this.#fail(unready());
+      return;
+    }
+    this.#drop();
+    this.#listener.onLost(this.#ending || code === NORMAL_CLOSURE);
+  }
+
+  #fail(trouble) {
+    this.#drop();
+    this.#awaited?.reject(trouble);
+  }
+
+  #drop() {
     clearTimeout(this.#readyTimer);
     this.#ready = false;
     const socket = this.#socket;
     if (socket === null) return;
     this.#socket = null;
     socket.onmessage = null;
+    socket.onopen = null;
     socket.onclose = null;
-    socket.close(1000);
+    socket.close(NORMAL_CLOSURE);
   }
+}
+
+function unready() {
+  return new Trouble("The bot closed the connection before it was ready. Press Start to try again.");
 }
 
 /** @returns {{type: string, data: any} | null} null for what is no RTVI message: a stranger's message ends nothing */
@@ -154,18 +195,4 @@ function parse(text) {
   } catch {
     return null;
   }
-}
-
-function refusal(status) {
-  if (status === 401 || status === 403) {
-    return "The server does not allow a session from here. Open the page at the address that the server printed, then press Start again.";
-  }
-  if (status === 429 || status === 503) return "Every place is taken at the moment. Wait a little, then press Start again.";
-  return `The server could not start a session (error ${status}). Press Start to try again.`;
-}
-
-function farewell(code, wasReady) {
-  if (!wasReady) return "The bot closed the connection before it was ready. Press Start to try again.";
-  if (code === 1000) return "The session has ended. Press Start for a new one.";
-  return "The connection was lost. Check the network, then press Start to talk again.";
 }

@@ -14,30 +14,47 @@ const NEAR_END_PX = 48;
 export class Conversation {
   #log;
   #bubbles = new Map();
+  #follows = true; // whoever scrolled up to read stays where they are
 
   /** @param {HTMLElement} log the element with role="log" */
   constructor(log) {
     this.#log = log;
+    log.addEventListener("scroll", () => {
+      this.#follows = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_END_PX;
+    });
+    // A notice above, or a keyboard below: what was said last stays in sight.
+    new ResizeObserver(() => this.#follow()).observe(log);
   }
 
   clear() {
     this.#bubbles.clear();
     this.#log.replaceChildren();
+    this.#follows = true;
   }
 
   /** @param {Transcript} transcript */
   show(transcript) {
     const { turn, text, final, cut } = transcript;
     if (typeof text !== "string" || (text === "" && !cut && !this.#bubbles.has(turn))) return;
-    // Read before the text grows: whoever scrolled up to read stays where they are.
-    const follows = this.#log.scrollHeight - this.#log.scrollTop - this.#log.clientHeight < NEAR_END_PX;
     const bubble = this.#bubbles.get(turn) ?? this.#add(transcript);
     write(bubble.querySelector(".bubble-text"), text);
     bubble.classList.toggle("is-open", !final);
-    // A screen reader waits for the whole sentence instead of reading every word twice.
-    bubble.setAttribute("aria-busy", String(!final));
     if (cut) markCut(bubble);
-    if (follows) this.#log.scrollTop = this.#log.scrollHeight;
+    this.#follow();
+  }
+
+  /** The connection is gone: what was open stays as far as it came, and the next turns are others, whatever their names. */
+  breakOff() {
+    for (const bubble of this.#log.querySelectorAll(".is-open")) {
+      bubble.classList.remove("is-open");
+      markCut(bubble);
+    }
+    this.#bubbles.clear();
+    this.#follow();
+  }
+
+  #follow() {
+    if (this.#follows) this.#log.scrollTop = this.#log.scrollHeight;
   }
 
   #add({ turn, role, source }) {

@@ -13,16 +13,29 @@ const SLOW_MS = 41;
 const SLOWEST_MS = 120;
 const IDLE_MS = 90;
 const SETTLED_S = 0.8;
+const LESS = 0.5; // of the mouth's movement, for people who asked their system for less motion
+
+/** What a person sees that does not see the status. */
+const LOOKS = {
+  disconnected: "asleep",
+  connecting: "waking up",
+  listening: "listening",
+  thinking: "thinking",
+  speaking: "speaking",
+  interrupted: "startled, because you cut in",
+};
 
 /** The drawn face: takes a mood and a mouth, and moves the parts of the SVG accordingly. */
 export class Face {
+  #svg;
+  #description;
   #parts;
   #mouth;
   #mouthNow;
   #posture = new Posture();
   #reduced = matchMedia("(prefers-reduced-motion: reduce)");
   #liveliness = new Liveliness(() => this.#reduced.matches);
-  #mood = "disconnected";
+  #mood;
   #voice = 0;
   #drawnAt = 0;
   #awakeUntil = 0;
@@ -37,14 +50,18 @@ export class Face {
    * @param {() => import("./mouth-shapes.js").Mouth} mouthNow the mouth that belongs to what is heard at this moment
    */
   constructor(svg, mouthNow) {
+    this.#svg = svg;
+    this.#description = svg.getAttribute("aria-label");
     this.#mouthNow = mouthNow;
     this.#mouth = new MouthDrawing(svg);
     this.#parts = Object.fromEntries([...svg.querySelectorAll("[data-part]")].map((part) => [part.dataset.part, part]));
+    this.mood = "disconnected";
   }
 
   /** @param {import("./status.js").StatusName} mood */
   set mood(mood) {
     this.#mood = mood;
+    this.#svg.setAttribute("aria-label", `${this.#description}, ${LOOKS[mood]}`);
     this.wake();
   }
 
@@ -95,16 +112,17 @@ export class Face {
   }
 
   #draw(now, seconds, mouth) {
-    const pose = this.#posture.step(POSES[this.#mood], seconds);
+    const still = this.#reduced.matches;
+    const pose = still ? this.#posture.jump(POSES[this.#mood]) : this.#posture.step(POSES[this.#mood], seconds);
     const breath = this.#liveliness.apply(pose, { now, seconds, mood: this.#mood, open: mouth.open });
     this.#blinking = pose.lid > 0.15 && pose.lid < 0.95;
     this.#placeHead(pose, breath);
     this.#placeEye("left", pose, -1);
     this.#placeEye("right", pose, 1);
-    this.#mouth.draw(gasping(mouth, Math.max(0, pose.gasp)), Math.max(0, pose.smile));
+    this.#mouth.draw(gasping(still ? lessened(mouth) : mouth, Math.max(0, pose.gasp)), Math.max(0, pose.smile));
     this.#placeSigns(now);
     this.#voice *= Math.exp(-seconds * 7);
-    this.#parts.voice.setAttribute("r", (232 + this.#voice * 34).toFixed(1));
+    this.#parts.voice.setAttribute("r", (232 + (still ? 0.5 : this.#voice) * 34).toFixed(1));
     this.#parts.voice.setAttribute("opacity", (this.#voice * 0.8).toFixed(2));
   }
 
@@ -153,6 +171,11 @@ export class Face {
 /** @returns {import("./mouth-shapes.js").Mouth} */
 function gasping(mouth, gasp) {
   return { ...mouth, open: Math.max(mouth.open, gasp * 0.3), round: Math.max(mouth.round, gasp * 0.8) };
+}
+
+/** @param {import("./mouth-shapes.js").Mouth} mouth */
+function lessened(mouth) {
+  return { ...mouth, open: mouth.open * LESS, wide: mouth.wide * LESS, round: mouth.round * LESS };
 }
 
 const px = (value) => value.toFixed(2);

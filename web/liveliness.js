@@ -20,9 +20,9 @@ export class Liveliness {
    * @returns {number} how far the chest is lifted by breath
    */
   apply(pose, { now, seconds, mood, open }) {
+    if (this.#still()) return 0;
     const asleep = ASLEEP.has(mood);
     if (!asleep) pose.lid = Math.max(pose.lid, this.#blink(now));
-    if (this.#still()) return 0;
     this.#energy += (open - this.#energy) * Math.min(1, seconds * 7);
     const speaking = mood === "speaking" ? 1 : 0;
     const pace = asleep ? 0.62 : 1;

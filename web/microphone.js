@@ -1,13 +1,14 @@
+import { deviceIds } from "./devices.js";
+
 // Only the echo of the face is taken out. What suppresses noise also eats the beginning of a word, and
 // with it a tenth of a second of every cut-in; gain control overdrives a voice that is loud enough.
 const CONSTRAINTS = {
-  audio: {
-    echoCancellation: true,
-    noiseSuppression: false,
-    autoGainControl: false,
-    channelCount: 1,
-  },
+  echoCancellation: true,
+  noiseSuppression: false,
+  autoGainControl: false,
+  channelCount: 1,
 };
+const GONE = new Set(["OverconstrainedError", "NotFoundError"]);
 const TYPING = "You can go on by typing.";
 
 /**
@@ -21,17 +22,20 @@ const TYPING = "You can go on by typing.";
 /** The person's microphone, from permission to 20 ms messages. A failure is a sentence, never an exception. */
 export class Microphone {
   #listener;
+  #device;
   #stream = null;
   #context = null;
   #node = null;
   #muted = false;
   #closed = false;
   #opening = false;
+  #attempt = 0; // what an earlier one brings is of no use any more
   #permission = null;
 
-  /** @param {MicrophoneListener} listener */
-  constructor(listener) {
+  /** @param {MicrophoneListener} listener @param {string} device "" is the system's own choice */
+  constructor(listener, device) {
     this.#listener = listener;
+    this.#device = device;
   }
 
   /** Asks for the microphone; may stay open for as long as the person thinks about the permission. */
@@ -44,6 +48,12 @@ export class Microphone {
     navigator.mediaDevices.addEventListener("devicechange", this.#retry);
     this.#watchPermission();
     await this.#acquire();
+  }
+
+  /** @param {string} device */
+  set device(device) {
+    this.#device = device;
+    if (this.live || this.#opening) this.#acquire();
   }
 
   get live() {
@@ -66,21 +76,31 @@ export class Microphone {
 
   close() {
     this.#closed = true;
+    this.#attempt += 1;
     navigator.mediaDevices?.removeEventListener("devicechange", this.#retry);
     this.#permission?.removeEventListener("change", this.#retry);
     this.#release();
   }
 
-  // A device that was plugged in, or a permission that was given after all.
-  #retry = () => {
-    if (!this.#closed && !this.live && !this.#opening && this.#permission?.state !== "denied") this.#acquire();
+  // A device that was plugged in, perhaps the chosen one, or a permission that was given after all.
+  #retry = async () => {
+    if (this.live ? !(await this.#isChosenBack()) : this.#permission?.state === "denied") return;
+    if (!this.#closed && !this.#opening) this.#acquire();
   };
 
+  async #isChosenBack() {
+    const [track] = this.#stream.getAudioTracks();
+    return this.#device !== "" && track.getSettings().deviceId !== this.#device && (await deviceIds("audioinput")).has(this.#device);
+  }
+
   async #acquire() {
+    this.#release();
+    this.#attempt += 1;
+    const attempt = this.#attempt;
     this.#opening = true;
     try {
-      const stream = await navigator.mediaDevices.getUserMedia(CONSTRAINTS);
-      if (this.#closed) {
+      const stream = await request(this.#device);
+      if (attempt !== this.#attempt) {
         stop(stream);
         return;
       }
@@ -88,12 +108,13 @@ export class Microphone {
       stream.getAudioTracks()[0].addEventListener("ended", this.#lost, { once: true });
       this.muted = this.#muted;
       await this.#capture(stream);
-      if (!this.#closed) this.#listener.onLive();
+      if (attempt === this.#attempt) this.#listener.onLive();
     } catch (error) {
+      if (attempt !== this.#attempt) return;
       this.#release();
-      if (!this.#closed) this.#listener.onTrouble(reason(error));
+      this.#listener.onTrouble(reason(error));
     } finally {
-      this.#opening = false;
+      if (attempt === this.#attempt) this.#opening = false;
     }
   }
 
@@ -136,6 +157,18 @@ export class Microphone {
     } catch {
       // Not every browser tells; then "End" and "Start" ask again.
     }
+  }
+}
+
+/** The chosen device, or what the system takes where it is gone. A wish is not enough: browsers prefer a device of their own. */
+async function request(device) {
+  const ask = (wish) => navigator.mediaDevices.getUserMedia({ audio: { ...CONSTRAINTS, ...wish } });
+  if (device === "") return ask({});
+  try {
+    return await ask({ deviceId: { exact: device } });
+  } catch (error) {
+    if (!GONE.has(error?.name)) throw error;
+    return ask({});
   }
 }
 

@@ -52,6 +52,12 @@ export class Playback {
     if (!this.running && this.#context.state !== "closed") this.#context.resume().catch(() => {});
   }
 
+  /** @param {string} device where the voice comes out; "" is the system's own choice */
+  useSpeaker(device) {
+    // Not every browser can choose. A device that it does not let us have leaves the voice where it is.
+    if (this.#context.state !== "closed") this.#context.setSinkId?.(device).catch(() => {});
+  }
+
   /** @param {string} utterance @param {number} rate */
   begin(utterance, rate) {
     this.#open = true;

@@ -59,4 +59,11 @@ export class Posture {
     }
     return { ...this.#value };
   }
+
+  /** Takes the pose at once, without a movement. @param {Pose} target @returns {Pose} */
+  jump(target) {
+    this.#value = { ...target };
+    for (const key of Object.keys(this.#speed)) this.#speed[key] = 0;
+    return { ...target };
+  }
 }

@@ -2,27 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-import pytest_asyncio
 
-from tests.browser.visit import record, running_bot, visiting
+from tests.browser.visit import record, visiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def address() -> AsyncIterator[str]:
-    async with running_bot() as address:
-        yield address
-
-
-@pytest.fixture
-def silence(tmp_path: Path) -> Path:
-    record(tmp_path / "silence.wav", [60.0])
-    return tmp_path / "silence.wav"
 
 
 async def test_start_greets_end_ends_and_start_greets_again(

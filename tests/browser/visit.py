@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from services.espeak import Voice
 from services.rendering import render
@@ -53,13 +53,13 @@ def free_port() -> int:
 
 
 @asynccontextmanager
-async def running_bot(**environment: str) -> AsyncIterator[str]:
+async def running_bot(port: int | None = None, **environment: str) -> AsyncIterator[str]:
     """`bot.py` in a process of its own; yields the address that it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "bot.py",
         "--port",
-        str(free_port()),
+        str(port or free_port()),
         cwd=ROOT,
         env=os.environ | environment,
         stdout=asyncio.subprocess.PIPE,
@@ -140,6 +140,16 @@ class Visit:
                 await asyncio.sleep(0.02)
         return await self.bubbles()
 
+    async def until_notice(self, text: str) -> None:
+        """Wait until the page says this sentence, or a part of it."""
+        alert = self.page.get_by_role("alert")
+        await expect(alert).to_contain_text(text, timeout=1_000 * PATIENCE_S)
+
+    async def until_greeted(self) -> None:
+        """Wait until the bot has said hello and listens."""
+        await self.until("status", status="speaking")
+        await self.until("status", after=await self.now(), status="listening")
+
     async def seen(self, kind: str | None = None) -> list[dict[str, Any]]:
         """What the page told of itself so far; `at` in milliseconds of the page's clock."""
         events: list[dict[str, Any]] = await self.page.evaluate("window.seen")
@@ -184,10 +194,11 @@ async def visiting(
     *extra: str,
     width: int = 1280,
     height: int = 800,
+    **context: Any,
 ) -> AsyncIterator[Visit]:
-    """A visit that has arrived."""
+    """A visit that has arrived. `context` is what Playwright's `new_page` takes besides."""
     async with browsing(chromium, wav, *extra) as browser:
-        page = await browser.new_page(viewport={"width": width, "height": height})
+        page = await browser.new_page(viewport={"width": width, "height": height}, **context)
         visit = Visit(page, address)
         await visit.arrive()
         yield visit
