@@ -175,12 +175,12 @@ async def bot(runner_args: RunnerArguments) -> None:
     async def report(_: object, error: ErrorFrame) -> None:
         if error.processor is not None and not error.processor.is_usable:
             text = "Something that this conversation needs has failed, so it ends here."
-            await tell("notice", text=text)
+            await tell("notice", text=text, ends=True)
 
     async def time_is_over(why: Ending) -> None:
         logger.info(why.value)
         if why is Ending.LONGEST_TIME:
-            await tell("notice", text=why.value)
+            await tell("notice", text=why.value, ends=True)
             await worker.queue_frame(TTSSpeakFrame(why.value, append_to_context=False))
         await worker.stop_when_done()
 

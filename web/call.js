@@ -2,6 +2,7 @@ import { Connection } from "./connection.js";
 import { deviceIds } from "./devices.js";
 import { Microphone } from "./microphone.js";
 import { Playback } from "./playback.js";
+import { RemoteVoice } from "./remote-voice.js";
 import { Trouble } from "./start.js";
 
 // A context that was made in a click still needs a moment before it runs.
@@ -28,6 +29,9 @@ const FORGOTTEN_MS = 15_000;
  * @property {string} speaker
  */
 
+/** How the page reaches the bot: over a WebSocket, or over WebRTC at `?transport=webrtc`. */
+const TRANSPORT = new URLSearchParams(location.search).get("transport") === "webrtc" ? "webrtc" : "websocket";
+
 /** One conversation, from "Start" to its end: connection, playback and microphone, opened at the same time. */
 export class Call {
   #listener;
@@ -46,21 +50,25 @@ export class Call {
   constructor(listener, { microphone, speaker }) {
     this.#listener = listener;
     this.#speaker = speaker;
-    this.#playback = new Playback({
+    const Voice = TRANSPORT === "webrtc" ? RemoteVoice : Playback;
+    this.#playback = new Voice({
       onPlayed: (utterance, samples) => this.#connection.send("client-message", { t: "avatar-played", d: { utterance, samples } }),
       onRunning: () => this.#checkSound(),
     });
-    this.#connection = new Connection({
+    const line = {
       onMessage: (type, data) => this.#receive(type, data),
       onAudio: (pcm) => this.#playback.append(pcm),
+      onVoice: (receiver, stream) => this.#playback.play(receiver, stream),
       onLost: (ended) => (ended ? this.#finish("The conversation has ended. Press Start for a new one.") : this.#recover()),
-    });
+    };
+    this.#connection = new Connection(line, TRANSPORT);
     const ears = {
       onChunk: (pcm, peak) => {
         this.#connection.sendAudio(pcm);
         listener.onVoice(peak);
       },
       onLive: () => {
+        this.#connection.hear(this.#microphone.track);
         this.#tellMicrophone(null);
         this.#placeVoice(); // browsers name their loudspeakers only to those who may use the microphone
       },
@@ -170,7 +178,7 @@ export class Call {
         this.#playback.begin(data.utterance, data.sample_rate);
         break;
       case "avatar-end":
-        this.#playback.end();
+        this.#playback.end(data.samples);
         break;
       case "avatar-cut":
         this.#playback.cut();

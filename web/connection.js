@@ -1,4 +1,5 @@
 import { announce } from "./observability.js";
+import { Peer } from "./peer.js";
 import { Reconnection } from "./reconnection.js";
 import { Trouble, reachServer, startSession } from "./start.js";
 
@@ -14,16 +15,19 @@ const MAX_BACKLOG_BYTES = 5 * 16_000 * 2;
  * @typedef {object} ConnectionListener
  * @property {(type: string, data: any) => void} onMessage RTVI message; a server-message arrives as its `data.type`
  * @property {(pcm: ArrayBuffer) => void} onAudio
+ * @property {(receiver: RTCRtpReceiver, stream: MediaStream) => void} onVoice over WebRTC, in place of `onAudio`
  * @property {(ended: boolean) => void} onLost not by this page; `ended`: the bot ended the conversation
  */
 
-/** One conversation with the bot: its session, its WebSocket, or one after the other, and the RTVI envelope. */
+/** One conversation with the bot: its session, its WebSocket or WebRTC connection, or one after the other, and the RTVI envelope. */
 export class Connection {
   #listener;
+  #transport;
+  #microphone = null;
   #socket = null;
   #abort = new AbortController();
   #reconnection = new Reconnection();
-  #address = "";
+  #session = null;
   /** For the next connection of this conversation: the newest that the bot sent, and whether it will remember. */
   #ticket = null;
   #ending = false;
@@ -32,17 +36,17 @@ export class Connection {
   #awaited = null;
   #nextId = 1;
 
-  /** @param {ConnectionListener} listener */
-  constructor(listener) {
+  /** @param {ConnectionListener} listener @param {"websocket" | "webrtc"} transport */
+  constructor(listener, transport) {
     this.#listener = listener;
+    this.#transport = transport;
   }
 
   /** Resolves when the socket of a new session is open; rejects with a `Trouble`. */
   async open() {
-    const { wsUrl, token } = await startSession(this.#abort.signal);
-    this.#address = wsUrl;
+    this.#session = await startSession(this.#transport, this.#abort.signal);
     this.#ticket = null;
-    await this.#dial(token);
+    await this.#dial(this.#session.token);
   }
 
   /** Says that the page can play. Resolves when the bot is ready; rejects with a `Trouble`. */
@@ -83,10 +87,16 @@ export class Connection {
     return true;
   }
 
+  /** @param {MediaStreamTrack} track what the bot hears over WebRTC; over a WebSocket `sendAudio` says it */
+  hear(track) {
+    this.#microphone = track;
+    if (this.#socket instanceof Peer) this.#socket.hear(track);
+  }
+
   /** @param {ArrayBuffer} pcm */
   sendAudio(pcm) {
     const socket = this.#socket;
-    if (!this.#ready || socket?.readyState !== WebSocket.OPEN || socket.bufferedAmount > MAX_BACKLOG_BYTES) return;
+    if (this.#transport === "webrtc" || !this.#ready || socket?.readyState !== WebSocket.OPEN || socket.bufferedAmount > MAX_BACKLOG_BYTES) return;
     socket.send(pcm);
   }
 
@@ -116,8 +126,7 @@ export class Connection {
     this.#abort.signal.throwIfAborted();
     const awaited = Promise.withResolvers();
     this.#awaited = awaited;
-    const socket = new WebSocket(new URL(this.#address, location.href), ["avatarbot", `ticket.${token}`]);
-    socket.binaryType = "arraybuffer";
+    const socket = this.#transport === "webrtc" ? this.#callPeer() : this.#openSocket(token);
     socket.onmessage = (event) => this.#receive(event.data);
     socket.onclose = () => this.#fail(new Trouble("The server refused the connection. Press Start to try again."));
     socket.onopen = () => {
@@ -127,6 +136,18 @@ export class Connection {
     this.#socket = socket;
     this.#readyTimer = setTimeout(() => this.#fail(new Trouble("The bot did not answer. Press Start to try again.")), READY_TIMEOUT_MS);
     return awaited.promise;
+  }
+
+  #openSocket(token) {
+    const socket = new WebSocket(new URL(this.#session.wsUrl, location.href), ["avatarbot", `ticket.${token}`]);
+    socket.binaryType = "arraybuffer";
+    return socket;
+  }
+
+  #callPeer() {
+    const peer = new Peer(this.#session, this.#listener.onVoice);
+    if (this.#microphone !== null) peer.hear(this.#microphone);
+    return peer;
   }
 
   #receive(payload) {

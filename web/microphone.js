@@ -60,6 +60,11 @@ export class Microphone {
     return this.#stream !== null;
   }
 
+  /** What it hears, for whoever sends it as a track; null while there is none. */
+  get track() {
+    return this.#stream?.getAudioTracks()[0] ?? null;
+  }
+
   get muted() {
     return this.#muted;
   }

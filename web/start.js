@@ -10,21 +10,25 @@ export class Trouble extends Error {
   }
 }
 
+/** What an answer to `POST /start` must hold. */
+const WAYS_IN = { websocket: ["wsUrl", "token"], webrtc: ["sessionId", "token"] };
+
 /**
  * `POST /start`: asks for a session.
+ * @param {"websocket" | "webrtc"} transport
  * @param {AbortSignal} signal
- * @returns {Promise<{wsUrl: string, token: string}>} rejects with a `Trouble`
+ * @returns {Promise<{wsUrl?: string, sessionId?: string, token: string}>} rejects with a `Trouble`
  */
-export async function startSession(signal) {
+export async function startSession(transport, signal) {
   const response = await ask("/start", START_TIMEOUT_MS, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ transport: "websocket" }),
+    body: JSON.stringify({ transport }),
     signal,
   });
-  if (!response.ok) throw refusal(response.status);
   const session = await response.json().catch(() => null);
-  if (typeof session?.wsUrl !== "string" || typeof session?.token !== "string") {
+  if (!response.ok) throw refusal(response.status, session?.detail);
+  if (!WAYS_IN[transport].every((name) => typeof session?.[name] === "string")) {
     throw new Trouble("The server gave an answer that this page does not understand. Reload the page, then press Start again.", { lasting: true });
   }
   return session;
@@ -47,7 +51,8 @@ async function ask(path, timeoutMs, { signal, ...request }) {
   }
 }
 
-function refusal(status) {
+function refusal(status, detail) {
+  if (status === 400 && typeof detail === "string") return new Trouble(detail, { lasting: true });
   if (status === 401 || status === 403) {
     return new Trouble("The server does not allow a session from here. Open the page at the address that the server printed, then press Start again.", { lasting: true });
   }
