@@ -89,8 +89,8 @@ export class Microphone {
 
   // A device that was plugged in, perhaps the chosen one, or a permission that was given after all.
   #retry = async () => {
-    if (this.live ? !(await this.#isChosenBack()) : this.#permission?.state === "denied") return;
-    if (!this.#closed && !this.#opening) this.#acquire();
+    const hopeful = this.live ? await this.#isChosenBack() : !this.#opening && this.#permission?.state !== "denied";
+    if (hopeful && !this.#closed) this.#acquire();
   };
 
   async #isChosenBack() {
