@@ -144,6 +144,7 @@ def test_licences_page_names_every_direct_dependency() -> None:
 
 def test_makefile_is_what_ci_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text()
-    assert "make style types" in script
+    assert re.search(r"^make style types$", script, re.MULTILINE)
+    assert re.search(r"^make wheel$", script, re.MULTILINE)
     assert re.search(r"^uv run pytest", script, re.MULTILINE)
     assert "AVATARBOT_REQUIRE_BROWSER=1" in script
