@@ -1,4 +1,4 @@
-"""What CONTRIBUTING.md and README.md tell a newcomer to do works, and is done by CI as well."""
+"""What the papers tell a newcomer to do works: CI or a test does the same."""
 
 from __future__ import annotations
 
@@ -89,7 +89,8 @@ def test_what_is_said_to_be_carried_out_is_asked_for_somewhere() -> None:
 def test_make_help_explains_every_target() -> None:
     if not shutil.which("make"):
         pytest.skip("needs make")
-    shown = subprocess.check_output(["make", "help"], cwd=ROOT, text=True, timeout=DEADLINE_S)
+    command = ["make", "--no-print-directory", "help"]  # make may have started this test
+    shown = subprocess.check_output(command, cwd=ROOT, text=True, timeout=DEADLINE_S)
     assert {line.split()[1] for line in shown.splitlines()} == TARGETS
     assert all(len(line.split()) > 2 for line in shown.splitlines())
     assert {*re.findall(r"^\.PHONY: (.*)", MAKEFILE, re.MULTILINE)[0].split()} == TARGETS
@@ -115,16 +116,17 @@ def pasted(tmp_path: Path) -> Path:
     names = re.findall(r"`((?:processors|tests)/[\w/]+\.py)`", section)
     assert len(snippets) == len(names) == 2
     for name, snippet in zip(names, snippets, strict=True):
-        assert not (clone / name).exists()
         (clone / name).write_text(snippet)
     bot = (clone / "bot.py").read_text()
-    neighbours = ("from processors.response_time", "                ResponseTimeProcessor(),\n")
-    assert [bot.count(each) for each in neighbours] == [1, 1]
-    bot = bot.replace(
-        neighbours[0], f"from processors.cut_ins import CutInProcessor\n{neighbours[0]}"
-    )
-    bot = bot.replace(neighbours[1], f"{neighbours[1]}                CutInProcessor(),\n")
-    (clone / "bot.py").write_text(bot)
+    if "CutInProcessor" not in bot:  # or the tour was followed right here
+        above, behind = (
+            "from processors.response_time",
+            "                ResponseTimeProcessor(),\n",
+        )
+        assert [bot.count(above), bot.count(behind)] == [1, 1]
+        bot = bot.replace(above, f"from processors.cut_ins import CutInProcessor\n{above}")
+        bot = bot.replace(behind, f"{behind}                CutInProcessor(),\n")
+        (clone / "bot.py").write_text(bot)
     return clone
 
 
