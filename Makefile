@@ -1,29 +1,38 @@
-# What is asked of every change; `.ci/run` calls the same targets.
-export PYTHONASYNCIODEBUG = 1
+# What is asked of every change. `.ci/run` and the pre-commit hooks call the same targets.
+PYTEST = PYTHONASYNCIODEBUG=1 uv run pytest
 
-all: style types test emulated browser
+all: style types test emulated browser wheel ## all of the checks (this is what plain `make` does)
 
-style:
+run: ## starts the bot; it prints the address of its page
+	uv run bot.py
+
+style: ## ruff: lint and format
 	uv run ruff check .
 	uv run ruff format --check .
 
-types:
+types: ## mypy, strict, on all but tests and benchmarks
 	uv run mypy
 
-test:
-	uv run pytest --ignore=tests/emulated --ignore=tests/browser $(ARGS)
+test: ## all tests without a socket or a browser; ARGS="-k words" picks some
+	$(PYTEST) --ignore=tests/emulated --ignore=tests/browser $(ARGS)
 
-emulated:
-	uv run pytest tests/emulated $(ARGS)
+emulated: ## tests over real sockets
+	$(PYTEST) tests/emulated $(ARGS)
 
-browser:
-	uv run pytest tests/browser $(ARGS)
+browser: ## tests with an installed Chromium; skipped where there is none
+	$(PYTEST) tests/browser $(ARGS)
 
-clients:
+clients: ## Pipecat's own clients for JavaScript, for the browser tests; needs npm
 	cd tests/browser/clients && npm ci --no-audit --no-fund && npm run build
 
-pins:
+wheel: ## builds the library, installs it elsewhere and uses it
+	$(PYTEST) tests/test_wheel.py --long $(ARGS)
+
+pins: ## resolves all dependencies anew, and writes what was found
 	uv run scripts/pin.py
 	uv run scripts/licences.py
 
-.PHONY: all style types test emulated browser clients pins
+help: ## these lines
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
+
+.PHONY: all run style types test emulated browser clients wheel pins help

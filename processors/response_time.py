@@ -13,6 +13,8 @@ from loguru import logger
 from pipecat.frames.frames import BotStartedSpeakingFrame, Frame, UserStoppedSpeakingFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
+__all__ = ["ResponseTimeProcessor"]
+
 
 class ResponseTimeProcessor(FrameProcessor):
     """Measures from the end of the person's turn to the first word that they hear.

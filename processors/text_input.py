@@ -17,6 +17,13 @@ from pipecat.turns.user_start import BaseUserTurnStartStrategy
 from pipecat.turns.user_stop import BaseUserTurnStopStrategy
 from pipecat.utils.time import time_now_iso8601
 
+__all__ = [
+    "TextInputProcessor",
+    "TypedTexts",
+    "TypedTurnStartStrategy",
+    "TypedTurnStopStrategy",
+]
+
 METADATA_KEY = "avatarbot"
 
 
@@ -43,6 +50,9 @@ class TextInputProcessor(FrameProcessor):
 
     That message is an `LLMMessagesAppendFrame` with `run_llm` and one user message of plain text.
     Goes behind the STT and in front of the user's context aggregator.
+
+    Args:
+        typed: Where the texts are noted, for a `TranscriptProcessor` that tells them from speech.
     """
 
     def __init__(self, typed: TypedTexts) -> None:

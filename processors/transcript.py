@@ -19,6 +19,8 @@ from pipecat.utils.string import TextPartForConcatenation, concatenate_aggregate
 
 from .text_input import TypedTexts
 
+__all__ = ["TranscriptProcessor", "Turn"]
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -53,6 +55,12 @@ class TranscriptProcessor(FrameProcessor):
     Goes behind the user leg's output and in front of the assistant's context aggregator, where the
     words arrive as they are heard. What the person says is taken from the user aggregator's event
     `on_user_turn_message_added`: connect it to `add_user_turn`.
+
+    Args:
+        typed: The same as the `TextInputProcessor`'s.
+
+    Attributes:
+        turns: The finished ones, oldest first.
     """
 
     def __init__(self, typed: TypedTexts) -> None:

@@ -39,7 +39,8 @@ shared library, which `services/` loads into the process. What that means:
   device) passes on a work under the GPL as a whole: with its source, or an offer of it, and under
   terms that the GPL allows. The BSD licence of this repository is compatible with that.
 - Whoever cannot do so leaves `espeakng-loader` out of the bundle, and sets `TTS` to another voice
-  as soon as a version has one.
+  as soon as a version has one. The wheel of [the library](library.md) asks for it only as
+  `avatarbot[local]`.
 
 ## Packages
 
@@ -53,8 +54,10 @@ Written by `scripts/licences.py` from the packages' own metadata.
 def written() -> str:
     """Returns the whole page."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    ours = {_name(each): "avatarbot" for each in project["project"]["dependencies"]}
-    tests = {_name(each): "its tests" for each in project["dependency-groups"]["dev"]}
+    groups = project["dependency-groups"]
+    asked = [*project["project"]["dependencies"], *groups["bot"]]
+    ours = {_name(each): "avatarbot" for each in asked}
+    tests = {_name(each): "its tests" for each in groups["dev"]}
     brought = {
         _name(each.metadata["Name"]): "other packages"
         for each in distributions()

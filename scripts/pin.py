@@ -21,9 +21,10 @@ _PIN = re.compile(r"[a-z0-9-]+==[0-9a-z.+!]+( ; .+)?")
 def resolve(project: str) -> list[str]:
     """Returns one `name==version` line, with a marker where it differs, per package."""
     table = tomllib.loads(project)
-    wanted = list(table["project"]["dependencies"])
-    more = (table["project"].get("optional-dependencies", {}), table["dependency-groups"])
-    wanted += [each for groups in more for group in groups.values() for each in group]
+    extras = table["project"]["optional-dependencies"].values()
+    groups = table["dependency-groups"].values()
+    wanted = [each for part in (*extras, *groups) for each in part]
+    wanted += table["project"]["dependencies"]
     lowest = table["project"]["requires-python"].removeprefix(">=")
     command = [
         *("uv", "pip", "compile", "-", "--universal", "--python-version", lowest, "--upgrade"),

@@ -22,6 +22,8 @@ from pipecat.services.settings import LLMSettings
 from .rules import Message, answer
 from .rules_adapter import RulesAdapter, text_messages
 
+__all__ = ["RulesLLMService", "preload"]
+
 
 def preload() -> None:
     """Nothing to load: the rules are the code. Here so that the three parts are alike."""

@@ -30,6 +30,8 @@ from .intake import Intake
 from .phrases import UNINTELLIGIBLE
 from .recognizer import RATE_HZ, Recognizer
 
+__all__ = ["LocalSTTService", "preload"]
+
 # How long somebody who stopped inside a phrase may take to go on with it.
 DEFAULT_HOLD_S = 0.8
 # From the end of speech to the transcript (VAD stop 0.2 s included) of what had to be held:
@@ -42,7 +44,11 @@ _SHORTEST_SPEECH_S = 0.3
 
 
 def preload() -> None:
-    """Load the models that all sessions share. Starts no thread; survives a fork."""
+    """Load the models that all sessions share. Starts no thread; survives a fork.
+
+    Raises:
+        RuntimeError: pocketsphinx cannot load its models.
+    """
     recognizer.load()
 
 
@@ -64,7 +70,8 @@ class LocalSTTService(STTService):
         """Build the service. Its thread begins with the ``StartFrame``.
 
         Args:
-            hold_s: How long to wait, after the VAD's stop, for the rest of an incomplete phrase.
+            hold_s: How many seconds to wait, after the VAD's stop, for the rest of an incomplete
+                phrase.
             **kwargs: For Pipecat's :class:`STTService`.
         """
         kwargs.setdefault("ttfs_p99_latency", 0.2 + hold_s + _TTFS_P99_BEYOND_HOLD_S)

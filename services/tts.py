@@ -34,6 +34,8 @@ from .rendering import Rendered, render
 from .sentences import LONGEST, Sentences
 from .wording import ends_sentence, passages
 
+__all__ = ["LocalTTSService", "LocalTTSSettings", "preload"]
+
 DEFAULT_RATE_HZ = 24_000
 
 _CHUNK_S = 0.040
@@ -46,7 +48,11 @@ _LOST_TURN_S = 60.0
 
 
 def preload() -> None:
-    """Load what all sessions share. Starts no thread and opens nothing; survives a fork."""
+    """Load what all sessions share. Starts no thread and opens nothing; survives a fork.
+
+    Raises:
+        EspeakError: espeak-ng's library cannot be loaded.
+    """
     espeak.load()
     render(next(passages("Hello.")), Voice(), DEFAULT_RATE_HZ)
 

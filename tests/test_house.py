@@ -39,6 +39,17 @@ def normal(requirement: str) -> str:
     return re.sub(r"[-_.]+", "-", name[0]).lower()
 
 
+def library() -> list[str]:
+    """What the wheel asks for, its extras included."""
+    extras = PROJECT["project"]["optional-dependencies"].values()
+    return [*PROJECT["project"]["dependencies"], *(each for extra in extras for each in extra)]
+
+
+def product() -> list[str]:
+    """What the library and `bot.py` ask for."""
+    return [*library(), *PROJECT["dependency-groups"]["bot"]]
+
+
 def pins() -> set[str]:
     return {normal(each) for each in PROJECT["tool"]["uv"]["constraint-dependencies"]}
 
@@ -62,9 +73,15 @@ def test_every_pin_is_exact() -> None:
 
 
 def test_direct_dependencies_are_ranges_and_pinned() -> None:
-    direct = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    direct = [*product(), *PROJECT["dependency-groups"]["dev"]]
     assert not [each for each in direct if "==" in each or re.fullmatch(r"[\w.\[\]-]+", each)]
     assert {normal(each) for each in direct} <= pins()
+
+
+def test_bot_gets_the_parts_that_the_library_has_as_an_extra() -> None:
+    local = PROJECT["project"]["optional-dependencies"]["local"]
+    assert {*local} <= {*PROJECT["dependency-groups"]["bot"]}
+    assert PROJECT["tool"]["uv"]["default-groups"] == ["bot", "dev"]
 
 
 def test_everything_that_the_lock_resolves_to_is_pinned() -> None:
@@ -77,11 +94,12 @@ def test_everything_that_the_lock_resolves_to_is_pinned() -> None:
 
 def test_every_import_of_another_project_is_a_direct_dependency() -> None:
     called = {"dotenv": "python-dotenv", "pipecat": "pipecat-ai"}
-    direct = {normal(each) for each in PROJECT["project"]["dependencies"]}
+    wheel = ("processors", "services", "transports")
     for path in committed():
         top = path.relative_to(ROOT).parts[0]
         if path.suffix != ".py" or top in ("tests", "benchmarks", "scripts"):
             continue
+        direct = {normal(each) for each in (library() if top in wheel else product())}
         for name in re.findall(r"^\s*(?:from|import) ([a-z_]\w*)", path.read_text(), re.MULTILINE):
             if normal(called.get(name, name)) in pins():
                 assert normal(called.get(name, name)) in direct, f"{path} imports {name}"
@@ -120,13 +138,13 @@ def test_versions_agree() -> None:
 
 def test_licences_page_names_every_direct_dependency() -> None:
     text = (ROOT / "docs" / "licences.md").read_text()
-    for group in (PROJECT["project"]["dependencies"], PROJECT["dependency-groups"]["dev"]):
-        for each in group:
-            assert f"| {normal(each)} |" in text, "run scripts/licences.py"
+    for each in [*product(), *PROJECT["dependency-groups"]["dev"]]:
+        assert f"| {normal(each)} |" in text, "run scripts/licences.py"
 
 
 def test_makefile_is_what_ci_runs() -> None:
     script = (ROOT / ".ci" / "run").read_text()
-    assert "make style types" in script
+    assert re.search(r"^make style types$", script, re.MULTILINE)
+    assert re.search(r"^make wheel$", script, re.MULTILINE)
     assert re.search(r"^uv run pytest", script, re.MULTILINE)
     assert "AVATARBOT_REQUIRE_BROWSER=1" in script

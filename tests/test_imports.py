@@ -1,6 +1,8 @@
 """Who may import whom: `bot.py` composes, folders do not know each other."""
 
 import ast
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "session": set(),
     "launcher": {"transports"},
     "emulators": set(),
+    "library": set(),
     "settings": set(),
     "logs": set(),
 }
@@ -56,10 +59,15 @@ def test_imports_point_one_way(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALLOWED)
 def test_imports_inside_a_folder_are_relative(name: str) -> None:
+    """In the wheel the folders have other names: an absolute import would not find them there."""
     for path in sources(name):
-        nodes = ast.walk(ast.parse(path.read_text()))
-        absolute = [n.module for n in nodes if isinstance(n, ast.ImportFrom) and not n.level]
-        assert not [each for each in absolute if each and each.split(".")[0] == name], path
+        absolute: list[str] = []
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                absolute += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                absolute.append(node.module or "")
+        assert name not in {each.split(".")[0] for each in absolute}, path
 
 
 def test_vendor_folders_know_the_avatar_and_never_each_other() -> None:
@@ -79,6 +87,15 @@ def test_what_decides_and_what_talks_to_a_vendor_does_not_know_pipecat() -> None
     for path in sources("transports"):
         if path.stem in NEUTRAL:
             assert "pipecat" not in {each.split(".")[0] for each in imported(path)}, path
+
+
+def test_a_vendor_can_be_loaded_without_pipecat() -> None:
+    """Who stops what a dead bot has left open does not wait for Pipecat to load."""
+    program = (
+        "import sys, transports.avatar.session, transports.local; print('pipecat' in sys.modules)"
+    )
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, cwd=ROOT, text=True, timeout=60) == "False\n"
 
 
 def test_every_package_is_listed() -> None:

@@ -7,7 +7,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Something to tell the vendor; one whose generation is over never leaves the process."""
+    """Something to tell the vendor; one whose generation is over never leaves the process.
+
+    Attributes:
+        generation: Counts the cut-ins up to now; of use to the core only.
+    """
 
     generation: int
 
@@ -33,7 +37,12 @@ class Begin(Command):
 
 @dataclass(frozen=True, slots=True)
 class Speak(Command):
-    """Say this: `pcm` is 16-bit signed little endian, mono, at the profile's rate."""
+    """Say this, after what was said before.
+
+    Attributes:
+        utterance: The id of its `Begin`.
+        pcm: 16-bit signed little endian, mono, at the profile's rate; whole samples.
+    """
 
     utterance: str
     pcm: bytes
@@ -41,7 +50,12 @@ class Speak(Command):
 
 @dataclass(frozen=True, slots=True)
 class EndSpeech(Command):
-    """The utterance is complete with `samples` samples."""
+    """The utterance is complete.
+
+    Attributes:
+        utterance: The id of its `Begin`.
+        samples: How many it has.
+    """
 
     utterance: str
     samples: int
@@ -51,8 +65,9 @@ class EndSpeech(Command):
 class Interrupt(Command):
     """Fall silent now and forget everything sent before.
 
-    `hold` says that the cut-in is only suspected: what was not heard may come again, as a new
-    utterance.
+    Attributes:
+        utterance: The one that is cut, or None where only the vendor says that it talks.
+        hold: The cut-in is only suspected: what was not heard may come again, as a new utterance.
     """
 
     utterance: str | None
@@ -61,7 +76,7 @@ class Interrupt(Command):
 
 @dataclass(frozen=True, slots=True)
 class Listen(Command):
-    """Look like someone who listens, or stop doing so."""
+    """Look like someone who listens (`on`), or stop doing so."""
 
     on: bool
 

@@ -25,7 +25,13 @@ class VendorUnreachable(AvatarError):
 
 
 class VendorRefused(AvatarError):
-    """The vendor said no. Carries its status and code, never the body."""
+    """The vendor said no. Carries its status and code, never the body.
+
+    Args:
+        vendor: The vendor's name.
+        status: Of its answer, such as HTTP's 401.
+        code: The vendor's own, where its documentation lists them.
+    """
 
     def __init__(self, vendor: str, status: int, code: str | None = None) -> None:
         self.status = status
@@ -34,14 +40,23 @@ class VendorRefused(AvatarError):
 
 
 class NeverReady(AvatarError):
-    """The session was opened and did not become ready in time."""
+    """The session was opened and did not become ready in time.
+
+    Args:
+        vendor: The vendor's name.
+        seconds: How long it was waited for.
+    """
 
     def __init__(self, vendor: str, seconds: float) -> None:
         super().__init__(f"{vendor} was not ready after {seconds:g} s")
 
 
 class ConnectionLost(AvatarError):
-    """The control connection ended while it was needed."""
+    """The control connection ended while it was needed.
+
+    Args:
+        vendor: The vendor's name.
+    """
 
     retryable = True
 

@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The first sample of the utterance became audible."""
+    """The first sample of this `utterance` became audible."""
 
     utterance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Played:
-    """`samples` samples of the utterance have been heard by now."""
+    """`samples` samples of this `utterance` have been heard by now, at the profile's rate."""
 
     utterance: str | None
     samples: int
@@ -25,21 +25,21 @@ class Played:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The utterance was heard to its end."""
+    """This `utterance` was heard to its end."""
 
     utterance: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Talking:
-    """Whether the vendor says that the avatar is talking, whatever it says."""
+    """Whether the vendor says that the avatar is talking (`on`), whatever it says."""
 
     on: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The vendor confirms that it fell silent."""
+    """The vendor confirms that it fell silent, in this `utterance`."""
 
     utterance: str | None = None
 

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from pipecat.frames.frames import SystemFrame, TTSTextFrame
 
+__all__ = ["METADATA_KEY", "HeardTextFrame"]
+
 METADATA_KEY = "avatarbot"
 """Where our own data rides in `frame.metadata`."""
 
@@ -20,7 +22,12 @@ class HeardTextFrame(TTSTextFrame, SystemFrame):
 
     @classmethod
     def of(cls, frame: TTSTextFrame, text: str | None = None) -> HeardTextFrame:
-        """The heard twin of a word, or of a part of a sentence."""
+        """The heard twin of a word, or of a part of a sentence.
+
+        Args:
+            frame: What the TTS announced.
+            text: The part of it that was heard; all of it where None.
+        """
         whole = text is None or text == frame.text
         heard = cls(
             text=frame.text if text is None else text,

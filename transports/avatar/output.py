@@ -48,11 +48,21 @@ from .user_leg import DownstreamLeg
 from .vendor import Vendor
 from .words import WordTimes
 
+__all__ = ["AvatarOutput"]
+
 GOODBYE_GRACE_S = 5.0
 
 
 class AvatarOutput(FrameProcessor):
     """Lets a vendor's face say what the TTS says.
+
+    Takes 16-bit PCM of any rate and number of channels; the vendor gets one channel at its
+    profile's rate. Words are taken with exact times (`metadata["avatarbot"]`), with Pipecat's
+    `pts`, or without any.
+
+    Nothing is raised into the pipeline: an `AvatarError` of the vendor leaves upstream as an
+    `ErrorFrame` and makes this processor unusable, and Pipecat's `processor_unusable_policy`
+    decides about the rest.
 
     Args:
         vendor: Who renders the face; its session lives as long as this processor.
@@ -239,7 +249,7 @@ class AvatarOutput(FrameProcessor):
     # The other side
 
     def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
-        """What the page reports of the avatar."""
+        """What the page reports of the avatar; see `AvatarTransport.page_says`."""
         self._vendor.page_says(kind, data)
 
     async def _deliver(self, reports: list[Report]) -> None:

@@ -12,9 +12,14 @@ from pipecat.transports.base_transport import BaseTransport
 from .output import AvatarOutput
 from .vendor import Vendor
 
+__all__ = ["AvatarTransport"]
+
 
 class AvatarTransport(BaseTransport):
     """One face for one session.
+
+    `output()` stands between the TTS and the output of the person's own transport, which goes on
+    carrying everything else. What can fail, and how it shows, is said at `AvatarOutput`.
 
     Args:
         vendor: Who renders it, for example `LocalVendor()`.

@@ -46,7 +46,12 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A session that exists at the vendor. `secrets` stay out of every log and error."""
+    """A session that exists at the vendor.
+
+    Attributes:
+        id: The vendor's; fit for a log.
+        secrets: Tokens and signed addresses by name. They stay out of every log and error.
+    """
 
     id: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -67,7 +72,11 @@ class Socket(Protocol):
 
 
 class Wire(Protocol):
-    """The codec of one connection; no I/O. `ready` turns True when commands may be sent."""
+    """The codec of one connection; no I/O.
+
+    Attributes:
+        ready: Turns True when commands may be sent.
+    """
 
     ready: bool
 
@@ -86,7 +95,7 @@ class UserLeg(Protocol):
     """The person's own leg, for what must be heard, shown or known there."""
 
     async def speak(self, pcm: bytes, sample_rate: int, *, interruptible: bool) -> None:
-        """Let the person hear this on the user leg."""
+        """Let the person hear this on the user leg: 16-bit mono PCM, the rate in Hz."""
 
     async def flush(self) -> None:
         """Send what is left of the speech: no more follows for now."""
@@ -96,7 +105,12 @@ class UserLeg(Protocol):
 
 
 class Vendor(Protocol):
-    """One avatar provider and dialect."""
+    """One avatar provider and dialect, for one session.
+
+    Attributes:
+        name: For logs and errors.
+        profile: How it wants to be spoken to.
+    """
 
     name: str
     profile: Profile

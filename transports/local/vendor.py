@@ -40,6 +40,10 @@ it buffers on the way (a WebRTC jitter buffer, some 100 ms) is all that is not k
 class LocalVendor:
     """The built-in face of one session.
 
+    Takes PCM at 24,000 Hz and passes it on as `OutputAudioRawFrame`s, at most 0.28 s ahead of the
+    person, with the messages `avatar-begin`, `avatar-visemes` and `avatar-end` beside it. Opening
+    cannot fail.
+
     Args:
         reported: Whether the other side says what it has played, as our page does on its WebSocket.
     """

@@ -32,6 +32,10 @@ MOST_EXPLAINED = 20
 class PageSerializer(FrameSerializer):
     """Turns what the page sends into frames, and frames into what it understands.
 
+    Of the page comes 16-bit mono PCM at 16,000 Hz, at most 64 KiB a message, and RTVI 2.0
+    (https://docs.pipecat.ai/client/rtvi-standard); to it goes PCM as the pipeline has it, and RTVI.
+    The messages are listed in `docs/frames.md`.
+
     Nothing that arrives can raise. What is refused is counted by kind in `refused`, and warned
     of once per kind, by kind only.
 
