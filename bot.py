@@ -56,7 +56,7 @@ from server.admission import Admission, admission
 from server.errors import ServerError
 from services import llm, stt, tts
 from session.lifetime import Ending, Lifetime
-from session.memory import Memory
+from session.memory import Conversation, Memory
 from transports.avatar.transport import AvatarTransport
 from transports.local import LocalVendor
 from transports.user_leg import MessageFilter, PageSerializer, ProtobufSerializer
@@ -111,10 +111,10 @@ async def bot(runner_args: RunnerArguments) -> None:
         SileroVADAnalyzer,
         params=VADParams(start_secs=VOICE_START_S, stop_secs=VOICE_STOP_S, min_volume=LEAST_VOLUME),
     )
-    said_before = MEMORY.recall(let_in.session) if let_in.session else None
-    conversation = LLMContext(said_before or [{"role": "system", "content": config.system_prompt}])
+    said_before = await MEMORY.recall(let_in.session) if let_in.session else None
+    messages = LLMContext(said_before or [{"role": "system", "content": config.system_prompt}])
     context = LLMContextAggregatorPair(
-        conversation,
+        messages,
         user_params=LLMUserAggregatorParams(vad_analyzer=vad, user_turn_strategies=turns),
     )
     context.user().add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
@@ -197,19 +197,21 @@ async def bot(runner_args: RunnerArguments) -> None:
     @user.event_handler("on_client_disconnected")
     async def leave(_: object, client: object) -> None:
         lifetime.left(_name(client))
-        if in_room:
-            return
-        if let_in.session:
-            MEMORY.keep(let_in.session, conversation.get_messages())
-        await worker.cancel(reason="the person left")
+        if not in_room:
+            await worker.cancel(reason="the person left")
 
     workers = WorkerRunner(handle_sigint=False)
     await workers.add_workers(worker)
+    conversation = Conversation(messages.get_messages, worker.cancel)
+    if let_in.session:
+        MEMORY.begin(let_in.session, conversation)
     lifetime.begin()
     try:
         await workers.run()
     finally:
         lifetime.close()
+        if let_in.session:
+            MEMORY.over(let_in.session, conversation)
         for task in renewing:
             task.cancel()
 

@@ -1,39 +1,89 @@
-"""What is kept of a conversation whose connection broke."""
+"""What is kept of a conversation, for whom, and for how long."""
 
 from __future__ import annotations
 
-from session.memory import MOST, Memory
+import asyncio
+
+import pytest
+
+from session.memory import HANDOVER_S, MOST, Conversation, Memory
+
+pytestmark = pytest.mark.asyncio
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
+class Talk:
+    """A conversation of one connection, in a memory."""
 
-    def __call__(self) -> float:
-        return self.now
+    def __init__(self, memory: Memory[str], session: str = "a") -> None:
+        self._memory = memory
+        self._session = session
+        self.said: list[str] = []
+        self.stubborn = False
+        self.conversation = Conversation(lambda: list(self.said), self._end)
+        memory.begin(session, self.conversation)
 
+    async def _end(self) -> None:
+        if not self.stubborn:
+            self.said.append("heard of the last answer")
+            self.breaks()
 
-def test_a_conversation_is_recalled_once() -> None:
-    memory: Memory[str] = Memory(now=Clock())
-    said = ["hello"]
-    memory.keep("a", said)
-    said.append("what was said later elsewhere")
-    assert memory.recall("b") is None
-    assert memory.recall("a") == ["hello"]
-    assert memory.recall("a") is None
-
-
-def test_a_conversation_is_forgotten_in_time() -> None:
-    clock = Clock()
-    memory: Memory[str] = Memory(now=clock, kept_s=90)
-    memory.keep("a", ["hello"])
-    clock.now = 90
-    assert memory.recall("a") is None
+    def breaks(self) -> None:
+        self._memory.over(self._session, self.conversation)
 
 
-def test_the_oldest_goes_when_there_are_too_many() -> None:
-    memory: Memory[str] = Memory(now=Clock())
-    for number in range(MOST + 1):
-        memory.keep(str(number), [])
-    assert memory.recall("0") is None
-    assert memory.recall("1") == []
+def memory() -> Memory[str]:
+    return Memory(now=asyncio.get_running_loop().time, kept_s=90)
+
+
+async def test_what_broke_is_recalled_once() -> None:
+    kept = memory()
+    talk = Talk(kept)
+    talk.said.append("hello")
+    talk.breaks()
+    assert await kept.recall("b") is None
+    assert await kept.recall("a") == ["hello"]
+    assert await kept.recall("a") is None
+
+
+async def test_a_connection_that_only_seems_open_is_taken_over() -> None:
+    kept = memory()
+    Talk(kept).said.append("hello")
+    assert await kept.recall("a") == ["hello", "heard of the last answer"]
+    later = Talk(kept)
+    later.said.append("again")
+    assert await kept.recall("a") == ["again", "heard of the last answer"]
+
+
+async def test_the_end_of_the_old_connection_does_not_touch_the_new_one() -> None:
+    kept = memory()
+    old = Talk(kept)
+    await kept.recall("a")
+    new = Talk(kept)
+    new.said.append("hello")
+    old.breaks()
+    new.breaks()
+    assert await kept.recall("a") == ["hello"]
+
+
+async def test_a_connection_that_does_not_end_is_not_waited_for_long() -> None:
+    kept = memory()
+    talk = Talk(kept)
+    talk.stubborn = True
+    talk.said.append("hello")
+    assert await kept.recall("a") == ["hello"]
+    assert asyncio.get_running_loop().time() == pytest.approx(HANDOVER_S)
+
+
+async def test_a_conversation_is_forgotten_in_time() -> None:
+    kept = memory()
+    Talk(kept).breaks()
+    await asyncio.sleep(90)
+    assert await kept.recall("a") is None
+
+
+async def test_the_one_that_broke_first_goes_when_there_are_too_many() -> None:
+    kept = memory()
+    for number in reversed(range(MOST + 1)):
+        Talk(kept, str(number)).breaks()
+    assert await kept.recall(str(MOST)) is None
+    assert await kept.recall("0") == []
