@@ -96,6 +96,7 @@ function over() {
 function submit(text) {
   if (call !== null && !call.ready) {
     waiting = true;
+    notices.show("send", "We are not connected yet; the message leaves as soon as we are.");
     return false;
   }
   if (!call?.sendText(text)) {

@@ -79,6 +79,7 @@ export class Call {
     try {
       const [sounds] = await Promise.all([this.#playback.load(), this.#connection.open()]);
       if (this.#over) return;
+      this.#placeVoice();
       const ready = this.#connection.greet();
       if (!sounds) this.#listener.onTrouble("sound", "The browser plays sound only on https or localhost. The answers appear as text.");
       else this.#checkSound();
