@@ -144,11 +144,13 @@ export class Call {
   async #recover() {
     this.#playback.cut();
     this.#listener.onLost();
+    this.#listener.onTrouble("again", null);
     this.#listener.onTrouble("connection", "The connection was lost. I am trying again…");
     try {
       const remembers = await this.#connection.recover();
-      if (remembers) this.#listener.onTrouble("connection", "We are connected again.", AGAIN_MS);
-      else this.#listener.onTrouble("connection", "We are connected again, in a new conversation: it does not remember the old one.", FORGOTTEN_MS);
+      this.#listener.onTrouble("connection", null);
+      if (remembers) this.#listener.onTrouble("again", "We are connected again.", AGAIN_MS);
+      else this.#listener.onTrouble("again", "We are connected again, in a new conversation: it does not remember the old one.", FORGOTTEN_MS);
     } catch (error) {
       this.#giveUp(error);
     }
