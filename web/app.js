@@ -87,7 +87,7 @@ function over() {
   conversation.breakOff();
   visemes.clear();
   // Why the bot ended it stays.
-  for (const topic of ["connection", "microphone", "sound", "background", "send"]) notices.show(topic, null);
+  for (const topic of ["connection", "again", "microphone", "sound", "background", "send"]) notices.show(topic, null);
   part("brain").hidden = true;
   composer.examples = false;
   status.set("disconnected");
@@ -96,6 +96,7 @@ function over() {
 function submit(text) {
   if (call !== null && !call.ready) {
     waiting = true;
+    notices.show("send", "We are not connected yet; the message leaves as soon as we are.");
     return false;
   }
   if (!call?.sendText(text)) {

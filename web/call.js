@@ -87,6 +87,7 @@ export class Call {
     try {
       const [sounds] = await Promise.all([this.#playback.load(), this.#connection.open()]);
       if (this.#over) return;
+      this.#placeVoice();
       const ready = this.#connection.greet();
       if (!sounds) this.#listener.onTrouble("sound", "The browser plays sound only on https or localhost. The answers appear as text.");
       else this.#checkSound();
@@ -151,11 +152,13 @@ export class Call {
   async #recover() {
     this.#playback.cut();
     this.#listener.onLost();
+    this.#listener.onTrouble("again", null);
     this.#listener.onTrouble("connection", "The connection was lost. I am trying again…");
     try {
       const remembers = await this.#connection.recover();
-      if (remembers) this.#listener.onTrouble("connection", "We are connected again.", AGAIN_MS);
-      else this.#listener.onTrouble("connection", "We are connected again, in a new conversation: it does not remember the old one.", FORGOTTEN_MS);
+      this.#listener.onTrouble("connection", null);
+      if (remembers) this.#listener.onTrouble("again", "We are connected again.", AGAIN_MS);
+      else this.#listener.onTrouble("again", "We are connected again, in a new conversation: it does not remember the old one.", FORGOTTEN_MS);
     } catch (error) {
       this.#giveUp(error);
     }

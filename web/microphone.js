@@ -53,7 +53,7 @@ export class Microphone {
   /** @param {string} device */
   set device(device) {
     this.#device = device;
-    if (this.live || this.#opening) this.#acquire();
+    if (!this.#closed) this.#acquire();
   }
 
   get live() {

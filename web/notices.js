@@ -25,6 +25,7 @@ export class Notices {
     } else {
       const fresh = document.createElement("p");
       fresh.textContent = sentence;
+      fresh.dataset.topic = topic;
       this.#lines.set(topic, fresh);
       this.#region.append(fresh);
     }

@@ -198,3 +198,34 @@ async def test_a_bot_that_is_started_anew_is_found_again(chromium: str, silence:
         await visit.until_notice(LOST)
         async with running_bot(port):
             await visit.until_notice(FORGOTTEN)
+
+
+async def test_what_is_sent_meanwhile_leaves_when_the_connection_is_back(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visiting(address, chromium, silence) as visit:
+        wire = await tapped(visit)
+        await visit.until_greeted()
+        await wire.tear()
+        await visit.until_notice(LOST)
+        await visit.say("My name is Anna")
+        await visit.until_notice("the message leaves as soon as we are")
+        await visit.until_notice(FORGOTTEN)
+        await visit.until_bubble("My name is Anna")
+        await expect(visit.page.get_by_role("textbox", name="Message")).to_have_value("")
+
+
+async def test_a_bot_that_goes_as_soon_as_it_is_there_is_not_asked_for_ever(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visiting(address, chromium, silence) as visit:
+        await visit.page.clock.install()
+        wire = await tapped(visit)
+        await visit.until("status", status="listening")
+        async with asyncio.timeout(30):
+            while await visit.status() != "disconnected":
+                if await visit.status() == "listening":
+                    await wire.tear()
+                await visit.page.clock.fast_forward(3_000)
+        await visit.until_notice("has not come back for a minute")
+        assert 4 <= len(wire.connections) <= 20
