@@ -25,14 +25,19 @@ class Conversation(Generic[T]):
     """One connection's share of a conversation.
 
     Attributes:
-        messages: What was said, as far as it was heard; may be asked once it is over.
+        messages: What was said, as far as it was heard.
         end: Ends it; what was heard of an open answer is among the messages then.
     """
 
     messages: Callable[[], list[T]]
     end: Callable[[], Awaitable[None]]
     over: asyncio.Event = field(default_factory=asyncio.Event)
-    kept_until: float = float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept(Generic[T]):
+    messages: list[T]
+    until: float
 
 
 class Memory(Generic[T]):
@@ -46,7 +51,8 @@ class Memory(Generic[T]):
     def __init__(self, *, now: Callable[[], float], kept_s: float = KEPT_S) -> None:
         self._now = now
         self._kept_s = kept_s
-        self._conversations: dict[str, Conversation[T]] = {}
+        self._open: dict[str, Conversation[T]] = {}
+        self._kept: dict[str, _Kept[T]] = {}  # the one that broke first is first
 
     async def recall(self, session: str) -> list[T] | None:
         """Somebody is there for this session: what was said in it; None where nothing is known.
@@ -54,33 +60,33 @@ class Memory(Generic[T]):
         A network that is gone does not say so. The connection from before may seem to be open for
         minutes; it ends now.
         """
-        self._forget()
-        before = self._conversations.pop(session, None)
-        if before is None:
-            return None
-        if not before.over.is_set():
-            with suppress(TimeoutError):  # then what is known so far has to do
+        if (before := self._open.get(session)) is not None:
+            with suppress(TimeoutError):
                 async with asyncio.timeout(HANDOVER_S):
                     await before.end()
                     await before.over.wait()
-        return before.messages()
+            if not before.over.is_set():
+                self.over(session, before)  # what is known so far has to do
+        self._forget()
+        kept = self._kept.pop(session, None)
+        return None if kept is None else kept.messages
 
     def begin(self, session: str, conversation: Conversation[T]) -> None:
         """A connection of this session is open."""
-        self._conversations[session] = conversation
+        self._open[session] = conversation
 
     def over(self, session: str, conversation: Conversation[T]) -> None:
-        """It is not any more, and may come back."""
+        """It is not any more, and may come back. Of all that it held only the messages are kept."""
         conversation.over.set()
-        conversation.kept_until = self._now() + self._kept_s
-        if self._conversations.get(session) is conversation:
-            del self._conversations[session]  # the order is that of breaking
-            self._conversations[session] = conversation
+        if self._open.get(session) is conversation:
+            del self._open[session]
+            self._kept.pop(session, None)
+            self._kept[session] = _Kept(conversation.messages(), self._now() + self._kept_s)
         self._forget()
 
     def _forget(self) -> None:
-        kept = [s for s, each in self._conversations.items() if each.over.is_set()]
-        for place, session in enumerate(kept):
-            too_many = len(kept) - place > MOST
-            if too_many or self._conversations[session].kept_until <= self._now():
-                del self._conversations[session]
+        now = self._now()
+        surplus = len(self._kept) - MOST
+        for place, (session, kept) in enumerate(list(self._kept.items())):
+            if place < surplus or kept.until <= now:
+                del self._kept[session]
