@@ -26,7 +26,7 @@ BLOT = "<redacted>"
 _SECRETS = re.compile(
     r"""
       (?P<scheme> \b(?:bearer\s+|basic\s+(?=[\w+/-]{12})) ) [\w.~+/=-]+
-    | (?P<ticket> \bticket\. ) [\w.-]+
+    | (?P<ticket> \bticket\. | \bice-pwd: ) [\w.+/-]+
     | (?P<named>  (?:token|secret|password|passwd|api[_-]?key|apikey|authorization|signature)
                   \\?["']? \s* [=:] \s* ) (?! \\?["']?(?:bearer|basic)\b )
                   (?: \\?(?P<quote>["']) (?:(?!\\?(?P=quote)).)+ | (?!["'])[^\s"'\\&,;)}\]]+ )

@@ -15,6 +15,8 @@ from server.runner import serve
 
 
 async def bot(runner_args: Any) -> None:
+    if not hasattr(runner_args, "websocket"):
+        return  # a room, which nobody here can join
     socket = runner_args.websocket
     seen = {
         "ticket": asdict(socket.scope["avatarbot"]),
@@ -40,7 +42,8 @@ def main() -> int:
             transports={
                 "websocket": None,
                 "webrtc": None,
-                "daily": "For this, set DAILY_API_KEY in .env.",
+                "daily": os.environ.get("NO_DAILY", "For this, set DAILY_API_KEY in .env.") or None,
+                "livekit": None,
             },
             public_url=os.environ.get("PUBLIC_URL"),
             opened=lambda: logs.configure(options.verbosity),
