@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
-from pipecat.frames.frames import ErrorFrame, TTSSpeakFrame
+from pipecat.frames.frames import TTSSpeakFrame
 from pipecat.pipeline.pipeline import Pipeline
-from pipecat.pipeline.worker import PipelineParams, PipelineWorker, ProcessorUnusablePolicy
+from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
@@ -38,9 +39,12 @@ from processors.text_input import (
     TypedTurnStopStrategy,
 )
 from processors.transcript import TranscriptProcessor
+from processors.trouble import Part, TroubleProcessor
 from server import cli, runner
 from server.errors import ServerError
-from services import llm, stt, tts
+from services import providers
+from services.providers import Account, Provider, ProviderError
+from tools.world_clock import time_in_city
 from transports.avatar.transport import AvatarTransport
 from transports.local import LocalVendor
 from transports.websocket.serializer import PageSerializer
@@ -53,7 +57,11 @@ VOICE_HZ = 24_000
 VOICE_START_S = 0.1  # so much voice is a cut-in
 LEAST_VOLUME = 0.3  # a voice is told by its sound; waiting for its loudness takes 0.1 s
 VOICE_STOP_S = 0.2  # so much quiet ends a piece of speech
-TURN_END_S = 0.05  # and so much more ends the turn: the STT knows whether a phrase is complete
+# And so much more ends the turn. The built-in ears know whether a phrase is complete. Deepgram
+# writes down what it hears, so a pause in mid-sentence has to be waited for: Pipecat's own 0.6 s.
+TURN_END_S = {"local": 0.05, "deepgram": 0.6}
+
+TOOLS = [time_in_city]  # what a language model may call; `tools/` tells how to add one
 
 
 def preload() -> None:
@@ -61,13 +69,23 @@ def preload() -> None:
 
     Apart from `bot()`, so that a launcher can load once and fork.
     """
-    for part in (stt, llm, tts):
-        part.preload()
+    config = settings.load()
+    providers.preload(config.stt, config.llm, config.tts, language=config.language)
 
 
 async def bot(runner_args: RunnerArguments) -> None:
     """Run one conversation, until the person leaves or its time is over."""
     config = settings.load()
+    ears = providers.speech_to_text(config.stt, _account(config, config.stt))
+    brain = providers.language_model(config.llm, _account(config, config.llm))
+    voice = providers.text_to_speech(config.tts, _account(config, config.tts))
+    trouble = TroubleProcessor(
+        {
+            ears: _part(providers.STT[config.stt]),
+            brain: _part(providers.LLM[config.llm]),
+            voice: _part(providers.TTS[config.tts]),
+        }
+    )
     avatar = AvatarTransport(LocalVendor())
     serializer = PageSerializer(avatar_message=avatar.page_says)
     user = _user_leg(runner_args, serializer, config)
@@ -77,7 +95,7 @@ async def bot(runner_args: RunnerArguments) -> None:
         start=[TypedTurnStartStrategy(), *default_user_turn_start_strategies()],
         stop=[
             TypedTurnStopStrategy(),
-            SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=TURN_END_S),
+            SpeechTimeoutUserTurnStopStrategy(user_speech_timeout=TURN_END_S[config.stt]),
         ],
     )
     vad = await asyncio.to_thread(
@@ -85,7 +103,7 @@ async def bot(runner_args: RunnerArguments) -> None:
         params=VADParams(start_secs=VOICE_START_S, stop_secs=VOICE_STOP_S, min_volume=LEAST_VOLUME),
     )
     context = LLMContextAggregatorPair(
-        LLMContext([{"role": "system", "content": config.system_prompt}]),
+        LLMContext([{"role": "system", "content": config.system_prompt}], tools=TOOLS),
         user_params=LLMUserAggregatorParams(vad_analyzer=vad, user_turn_strategies=turns),
     )
     context.user().add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
@@ -93,12 +111,13 @@ async def bot(runner_args: RunnerArguments) -> None:
     worker = PipelineWorker(
         Pipeline(
             [
+                trouble,
                 user.input(),
-                stt.LocalSTTService(),
+                ears,
                 TextInputProcessor(typed),
                 context.user(),
-                llm.RulesLLMService(),
-                tts.LocalTTSService(),
+                brain,
+                voice,
                 avatar.output(),
                 user.output(),
                 transcript,
@@ -107,8 +126,6 @@ async def bot(runner_args: RunnerArguments) -> None:
             ]
         ),
         params=PipelineParams(audio_in_sample_rate=MICROPHONE_HZ, audio_out_sample_rate=VOICE_HZ),
-        # A bot that cannot hear, think or speak any more is of no use: say so, then end.
-        processor_unusable_policy=ProcessorUnusablePolicy.END,
         idle_timeout_secs=None,  # a person may be silent; `MAX_SESSION_SECONDS` bounds it
     )
     rtvi = worker.rtvi
@@ -126,11 +143,6 @@ async def bot(runner_args: RunnerArguments) -> None:
     @serializer.event_handler("on_refused")
     async def explain(_: object, kind: str) -> None:
         await notice("That was too long for me. Please send it in smaller pieces.")
-
-    @worker.event_handler("on_pipeline_error")
-    async def report(_: object, error: ErrorFrame) -> None:
-        if error.processor is not None and not error.processor.is_usable:
-            await notice("Something that this conversation needs has failed, so it ends here.")
 
     @user.event_handler("on_session_timeout")
     async def time_is_over(*_: object) -> None:
@@ -164,6 +176,31 @@ def _user_leg(
     )
 
 
+def _account(config: settings.Settings, provider: str) -> Account:
+    """What a provider has to be told of the settings."""
+    key: str | None = None
+    url: str | None = None
+    model = voice = ""
+    match provider:
+        case "openai":
+            key, url, model = config.openai_api_key, config.openai_base_url, config.openai_model
+        case "deepgram":
+            key, url = config.deepgram_api_key, config.deepgram_api_url
+            model = config.deepgram_model
+        case "elevenlabs":
+            key, url = config.elevenlabs_api_key, config.elevenlabs_api_url
+            model, voice = config.elevenlabs_model, config.elevenlabs_voice_id
+        case "cartesia":
+            key, url = config.cartesia_api_key, config.cartesia_api_url
+            model, voice = config.cartesia_model, config.cartesia_voice_id
+    return Account(key, url, model, voice, config.language)
+
+
+def _part(provider: Provider[Any]) -> Part:
+    """What the person is told of a provider that fails."""
+    return Part(provider.title, provider.key, provider.choices)
+
+
 def main() -> None:
     """Read the command line and serve; ends with a sentence where it cannot."""
     variables = [(each.name, each.takes) for each in settings.VARIABLES]
@@ -171,6 +208,7 @@ def main() -> None:
     logs.configure(options.verbosity)
     try:
         config = settings.load()
+        logs.configure(options.verbosity, secrets=config.secrets())
         preload()
         runner.serve(
             options.host,
@@ -180,7 +218,7 @@ def main() -> None:
             session_secret=config.session_secret,
             opened=lambda: logs.configure(options.verbosity),
         )
-    except (settings.SettingsError, ServerError) as error:
+    except (settings.SettingsError, ProviderError, ServerError) as error:
         raise SystemExit(f"avatarbot: {error}") from None
 
 

@@ -22,7 +22,8 @@ def resolve(project: str) -> list[str]:
     """Returns one `name==version` line, with a marker where it differs, per package."""
     table = tomllib.loads(project)
     wanted = list(table["project"]["dependencies"])
-    wanted += [each for group in table["dependency-groups"].values() for each in group]
+    groups = table["project"]["optional-dependencies"] | table["dependency-groups"]
+    wanted += [each for group in groups.values() for each in group]
     lowest = table["project"]["requires-python"].removeprefix(">=")
     command = [
         *("uv", "pip", "compile", "-", "--universal", "--python-version", lowest, "--upgrade"),

@@ -11,6 +11,7 @@ ALLOWED: dict[str, set[str]] = {
     "processors": set(),
     "transports": set(),
     "services": set(),
+    "tools": set(),
     "server": set(),
     "launcher": {"transports"},
     "emulators": set(),
