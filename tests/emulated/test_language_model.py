@@ -84,7 +84,10 @@ PASSING = [
     ),
     (Refuse(503), "The language model has a problem of its own. Please try again."),
     (Garbage(), "The language model gave no answer. Please try again."),
-    (Say("One two", drops=True), "The language model gave no answer. Please try again."),
+    (
+        Say("One two", drops=True),
+        "The language model cannot be reached at the moment. Please try again.",
+    ),
 ]
 
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 import urllib.request
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -40,13 +41,15 @@ class Bot:
 
 
 @asynccontextmanager
-async def running_bot(folder: Path, **settings: str) -> AsyncIterator[Bot]:
+async def running_bot(
+    folder: Path, *, script: str = "bot.py", extra: Mapping[str, str] = {}, **settings: str
+) -> AsyncIterator[Bot]:
     """`bot.py -vv` on a free port, with these settings in a `.env`."""
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
-    environment |= {"XDG_STATE_HOME": str(folder), "PYTHONPATH": str(ROOT)}
+    environment |= {"XDG_STATE_HOME": str(folder), "PYTHONPATH": str(ROOT), **extra}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(ROOT / "bot.py"), "-vv", "--port", str(_free_port())),
+        *(sys.executable, str(ROOT / script), "-vv", "--port", str(_free_port())),
         cwd=folder,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
@@ -77,8 +80,6 @@ async def _keep(stream: asyncio.StreamReader, lines: list[str]) -> None:
 
 
 def _free_port() -> int:
-    import socket
-
     with socket.create_server(("127.0.0.1", 0)) as server:
         return int(server.getsockname()[1])
 
@@ -191,11 +192,13 @@ class Visitor:
         )
         return str(bubble["text"])
 
-    async def until_heard(self, seconds: float) -> None:
-        """Wait until the utterance that plays now was heard for so long."""
+    async def until_heard(self, seconds: float, after: int = 0) -> str:
+        """Wait until the utterance that begins next was heard for so long; returns its name."""
+        name = str((await self.kind("avatar-begin", after))["utterance"])
         async with asyncio.timeout(DEADLINE_S):
-            while max(self.heard.values(), default=0) < seconds * VOICE_HZ:
+            while self.heard[name] < seconds * VOICE_HZ:
                 await asyncio.sleep(TICK_S)
+        return name
 
     async def until_over(self) -> None:
         """Wait until the bot hangs up."""

@@ -70,6 +70,8 @@ class AvatarOutput(FrameProcessor):
         )
         self._leg = DownstreamLeg(self)
         self._cuts: list[Cut] = []  # the page hears of them after the interruption has passed
+        self._interrupting = False
+        self._stopped = False  # by the interruption, behind which it is told
         self._resampler: Resampler | None = None
         self._received = 0  # samples of this run of TTS
         self._words: WordTimes[HeardTextFrame] = WordTimes(sample_rate=1)
@@ -216,8 +218,17 @@ class AvatarOutput(FrameProcessor):
         self._core.interrupt(now=now)
         self._words = WordTimes(sample_rate=self._vendor.profile.sample_rate)
         self._session.poke()
-        await self._session.flush()  # the words that were heard, then the interruption
-        await self.push_frame(frame, direction)
+        self._interrupting = True
+        try:
+            await self._session.flush()  # the words that were heard, then the interruption
+            await self.push_frame(frame, direction)
+        finally:
+            self._interrupting = False
+        # In front of it, this would start an answer of its own to the result of a tool that waits
+        # for the end of the speech, beside the one to what the person says now.
+        stopped, self._stopped = self._stopped, False
+        if stopped:
+            await self.broadcast_frame(BotStoppedSpeakingFrame)
         await self._tell_cuts()
 
     async def _tell_cuts(self) -> None:
@@ -251,6 +262,8 @@ class AvatarOutput(FrameProcessor):
                     await self.broadcast_frame(BotStartedSpeakingFrame)
                 case Speaking():
                     await self.broadcast_frame(BotSpeakingFrame)
+                case SpeakingStopped() if self._interrupting:
+                    self._stopped = True
                 case SpeakingStopped():
                     await self.broadcast_frame(BotStoppedSpeakingFrame)
 

@@ -88,6 +88,7 @@ class OpenAI(Standin):
             await self._chunk(response, {"content": word + " "})
         if isinstance(reply, Say) and reply.drops:
             assert request.transport is not None
+            await asyncio.sleep(0.2)  # so that what was said is on its way
             request.transport.abort()
             return response
         if isinstance(reply, Call):
