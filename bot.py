@@ -103,7 +103,7 @@ async def bot(runner_args: RunnerArguments) -> None:
         params=VADParams(start_secs=VOICE_START_S, stop_secs=VOICE_STOP_S, min_volume=LEAST_VOLUME),
     )
     context = LLMContextAggregatorPair(
-        LLMContext([{"role": "system", "content": config.system_prompt}], tools=TOOLS),
+        LLMContext(tools=TOOLS),
         user_params=LLMUserAggregatorParams(vad_analyzer=vad, user_turn_strategies=turns),
     )
     context.user().add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
@@ -193,7 +193,7 @@ def _account(config: settings.Settings, provider: str) -> Account:
         case "cartesia":
             key, url = config.cartesia_api_key, config.cartesia_api_url
             model, voice = config.cartesia_model, config.cartesia_voice_id
-    return Account(key, url, model, voice, config.language)
+    return Account(key, url, model, voice, config.language, config.system_prompt)
 
 
 def _part(provider: Provider[Any]) -> Part:

@@ -142,9 +142,7 @@ class TroubleProcessor(FrameProcessor):
         """The connection broke, and a new one is made: nothing else reports this."""
         if self._page_is_there and not self._over and service.is_usable:
             title = self._parts[service].title
-            await self._tell(
-                f"{title} was lost for a moment; a piece of the answer may be missing."
-            )
+            await self._tell(f"{title} was lost for a moment. A piece of the answer is missing.")
 
     async def _tell(self, text: str) -> None:
         notice = ServerMessage(data={"type": "notice", "text": text})

@@ -31,13 +31,17 @@ class ProviderError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What a provider has to be told. The built-in parts look at the language only."""
+    """What a provider has to be told. The built-in parts look at the language only.
+
+    `instructions` are for a language model.
+    """
 
     api_key: str | None = field(default=None, repr=False)
     url: str | None = None
     model: str = ""
     voice: str = ""
     language: str = "en"
+    instructions: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,31 +147,33 @@ def _openai(account: Account) -> LLMService[Any]:
         # Without any, the client would look for one itself and then refuse to start.
         api_key=account.api_key or "none",
         base_url=account.url,
-        settings=ChatLLMService.Settings(model=account.model),
+        settings=ChatLLMService.Settings(
+            model=account.model, system_instruction=account.instructions
+        ),
     )
 
 
 def _elevenlabs(account: Account) -> TTSService:
-    from pipecat.services.elevenlabs.tts import ElevenLabsTTSService
+    from .voices import ElevenLabsVoice
 
-    return ElevenLabsTTSService(
+    return ElevenLabsVoice(
         api_key=account.api_key or "",
         url=_socket(account.url),
         stop_frame_timeout_s=_SILENCE_S,
-        settings=ElevenLabsTTSService.Settings(
+        settings=ElevenLabsVoice.Settings(
             model=account.model, voice=account.voice, language=account.language
         ),
     )
 
 
 def _cartesia(account: Account) -> TTSService:
-    from pipecat.services.cartesia.tts import CartesiaTTSService
+    from .voices import CartesiaVoice
 
-    return CartesiaTTSService(
+    return CartesiaVoice(
         api_key=account.api_key or "",
         url=f"{_socket(account.url)}/tts/websocket",
         stop_frame_timeout_s=_SILENCE_S,
-        settings=CartesiaTTSService.Settings(
+        settings=CartesiaVoice.Settings(
             model=account.model, voice=account.voice, language=account.language
         ),
     )
@@ -205,14 +211,14 @@ TTS: Mapping[str, Provider[TTSService]] = {
     "local": Provider("The built-in voice", ".tts", _local_voice),
     "elevenlabs": Provider(
         "ElevenLabs, the voice,",
-        "pipecat.services.elevenlabs.tts",
+        ".voices",
         _elevenlabs,
         key="ELEVENLABS_API_KEY",
         choices="ELEVENLABS_VOICE_ID and ELEVENLABS_MODEL",
     ),
     "cartesia": Provider(
         "Cartesia, the voice,",
-        "pipecat.services.cartesia.tts",
+        ".voices",
         _cartesia,
         key="CARTESIA_API_KEY",
         choices="CARTESIA_VOICE_ID and CARTESIA_MODEL",

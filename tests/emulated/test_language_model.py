@@ -45,8 +45,9 @@ async def test_answer_comes_from_the_model_that_was_chosen(tmp_path: Path) -> No
         assert await visitor.answer(before) == "Paris is the capital of France."
     (request,) = model.received
     assert request["model"] == "stand-in"
-    system, greeting, question = request["messages"][-3:]
-    assert system == {"role": "system", "content": "Be brief."}
+    system, greeting, question = request["messages"]
+    assert system["role"] == "system"
+    assert system["content"].startswith("Be brief.")
     assert greeting == {"role": "assistant", "content": "Hi."}
     assert question == {"role": "user", "content": "What is the capital of France?"}
 

@@ -24,7 +24,7 @@ from services.rendering import render
 from services.wording import passages
 
 ROOT = Path(__file__).parents[2]
-DEADLINE_S = 30.0
+DEADLINE_S = 15.0
 VOICE_HZ = 24_000
 MICROPHONE_HZ = 16_000
 TICK_S = 0.02

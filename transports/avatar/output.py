@@ -74,6 +74,9 @@ class AvatarOutput(FrameProcessor):
         self._stopped = False  # by the interruption, behind which it is told
         self._resampler: Resampler | None = None
         self._received = 0  # samples of this run of TTS
+        # Words without audio so far. Of a voice that failed, Pipecat hands over the words as well:
+        # nobody heard them.
+        self._early: list[TTSTextFrame] = []
         self._words: WordTimes[HeardTextFrame] = WordTimes(sample_rate=1)
 
     # Pipecat's `FrameProcessor.setup` differs from its own base in the same way.
@@ -119,7 +122,11 @@ class AvatarOutput(FrameProcessor):
                 self._core.reply(open=False)
                 self._after_words(frame, now)
                 return True
-            case LLMAssistantPushAggregationFrame() | AggregatedTextProgressFrame():
+            case LLMAssistantPushAggregationFrame():
+                self._last_words(now)  # it comes in front of the end of its speech
+                self._after_words(frame, now)
+                return True
+            case AggregatedTextProgressFrame():
                 self._after_words(frame, now)
                 return True
             case UserStartedSpeakingFrame():
@@ -150,6 +157,7 @@ class AvatarOutput(FrameProcessor):
         run = frame.context_id or str(frame.id)
         self._resampler = None
         self._received = 0
+        self._early = []
         rate = self._vendor.profile.sample_rate
         self._words = WordTimes(sample_rate=rate, last_pts=self._words.last_pts)
         self._core.begin(run, now=now, interruptible=frame.interruptible)
@@ -159,6 +167,9 @@ class AvatarOutput(FrameProcessor):
         if self._resampler is None or self._resampler.source_hz != frame.sample_rate:
             self._resampler = Resampler(frame.sample_rate, rate)
         self._words.audio(self.get_clock().get_time())
+        early, self._early = self._early, []
+        for word in early:
+            self._text(word, now)
         self._say(self._resampler.convert(frame.audio, frame.num_channels), now)
 
     def _say(self, pcm: bytes, now: float) -> None:
@@ -171,6 +182,8 @@ class AvatarOutput(FrameProcessor):
         if exact is not None:
             scale = self._resampler.scale if self._resampler else int
             self._core.word(HeardTextFrame.of(frame), scale(exact), now=now)
+        elif self._resampler is None:
+            self._early.append(frame)
         elif frame.pts:
             clock_ns = self.get_clock().get_time()
             word = HeardTextFrame.of(frame)
