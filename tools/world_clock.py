@@ -7,6 +7,7 @@ The first argument is Pipecat's; what is handed to its `result_callback` is what
 
 from __future__ import annotations
 
+import unicodedata
 from datetime import datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
@@ -44,4 +45,5 @@ def _zones() -> dict[str, str]:
 
 
 def _key(city: str) -> str:
-    return "".join(filter(str.isalpha, city.split(",")[0].casefold()))
+    plain = unicodedata.normalize("NFKD", city.split(",")[0].casefold())
+    return "".join(filter(str.isalpha, plain))
