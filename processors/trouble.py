@@ -121,7 +121,7 @@ class TroubleProcessor(FrameProcessor):
             return  # a processor of ours that failed once: for the log, not for the person
         category = error.category or ErrorCategory.UNKNOWN
         text = sentence(part or Part(""), category, lasting=lasting)
-        await self._tell(text)
+        await self._tell(text, ends=lasting)
         if lasting:
             self._over = True
             await self.push_frame(EndWorkerFrame(), FrameDirection.UPSTREAM)
@@ -144,6 +144,8 @@ class TroubleProcessor(FrameProcessor):
             title = self._parts[service].title
             await self._tell(f"{title} was lost for a moment. A piece of the answer is missing.")
 
-    async def _tell(self, text: str) -> None:
-        notice = ServerMessage(data={"type": "notice", "text": text})
+    async def _tell(self, text: str, *, ends: bool = False) -> None:
+        notice = ServerMessage(
+            data={"type": "notice", "text": text} | ({"ends": True} if ends else {})
+        )
         await self.push_frame(OutputTransportMessageUrgentFrame(message=notice.model_dump()))

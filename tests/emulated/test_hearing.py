@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("deepgram", reason="needs the extra: uv run --extra deepgram pytest")
-
 from tests.emulated.standins.deepgram import Deepgram
 from tests.emulated.standins.openai import OpenAI, Say
 from tests.emulated.standins.serving import KEY, Refuse

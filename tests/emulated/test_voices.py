@@ -141,11 +141,14 @@ async def test_lost_connection_is_told_and_the_next_sentence_is_heard(
             f"{TITLES[tts]} was lost for a moment. A piece of the answer is missing."
         )
         await visitor.kind("bot-stopped-speaking", before)
-        await visitor.answer(before)
+        said = await visitor.answer(before)
+        assert said != STORY
+        assert STORY.startswith(said)
         before = len(visitor.messages)
         await visitor.type("Are you there?")
         assert await visitor.answer(before) == "Here I am again."
     assert voice.connections == 2
+    assert model.asked()[-1][3]["content"] == said
 
 
 @VOICES
