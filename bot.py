@@ -178,6 +178,8 @@ def main() -> None:
             page=PAGE,
             public_url=config.public_url,
             session_secret=config.session_secret,
+            tls=options.tls,
+            trusted_proxies=config.trusted_proxies,
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, ServerError) as error:

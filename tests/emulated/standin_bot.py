@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import logs
+import settings
 from server.cli import parse
 from server.errors import ServerError
 from server.runner import serve
@@ -20,6 +21,7 @@ async def bot(runner_args: Any) -> None:
         "ticket": asdict(socket.scope["avatarbot"]),
         "headers": dict(socket.headers),
         "query": str(socket.query_params),
+        "client": socket.client.host,
     }
     await socket.send_text(json.dumps(seen))
     if os.environ.get("STUBBORN"):
@@ -29,6 +31,7 @@ async def bot(runner_args: Any) -> None:
 
 
 def main() -> int:
+    config = settings.load(dotenv=None)
     options = parse(None, version="0.0", variables=[("GREETING", "what the bot says first")])
     logs.configure(options.verbosity)
     try:
@@ -36,7 +39,9 @@ def main() -> int:
             options.host,
             options.port,
             page=Path(os.environ["PAGE"]),
-            public_url=os.environ.get("PUBLIC_URL"),
+            public_url=config.public_url,
+            tls=options.tls,
+            trusted_proxies=config.trusted_proxies,
             opened=lambda: logs.configure(options.verbosity),
         )
     except ServerError as error:
