@@ -180,6 +180,7 @@ def main() -> None:
             session_secret=config.session_secret,
             tls=options.tls,
             trusted_proxies=config.trusted_proxies,
+            max_sessions=config.max_sessions,
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, ServerError) as error:

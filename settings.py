@@ -39,6 +39,7 @@ class Settings:
     """Origin under which a reverse proxy shows the page, such as `https://bot.example.com`."""
     trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
     """Reverse proxies that may connect from elsewhere, and whose `X-Forwarded-*` is believed."""
+    max_sessions: int
     session_secret: bytes | None = field(repr=False)
     """256-bit key that signs tickets; None: the server keeps one of its own in a file."""
 
@@ -108,6 +109,12 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _sessions(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= 1_000:
+        raise ValueError
+    return int(text)
+
+
 def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
     given = [each.strip() for each in text.split(",")] if text else []
     networks = tuple(ipaddress.ip_network(each) for each in given)
@@ -173,6 +180,12 @@ VARIABLES = (
         "",
         "where reverse proxies connect from, such as 10.0.0.2 or 172.18.0.0/16, with commas",
         _networks,
+    ),
+    Variable(
+        "MAX_SESSIONS",
+        "8",
+        "how many conversations may go on at once, from 1 to 1000",
+        _sessions,
     ),
     Variable(
         "SESSION_SECRET",

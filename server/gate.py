@@ -13,6 +13,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .addresses import Addresses
+from .flood import BoundedSocket
 from .headers import security_headers, with_headers
 from .sessions import Sessions
 from .tickets import Claims, TicketError, Tickets
@@ -25,12 +26,14 @@ SUBPROTOCOL = "avatarbot"
 TICKET_PREFIX = "ticket."
 
 _READING = ("GET", "HEAD")
+_BEGINNING = ("POST", "WEBSOCKET")
 _REASONS = {
     403: "Refused.",
     404: "Not found.",
     405: "Not allowed.",
     408: "Too slow.",
     413: "Too large.",
+    503: "Every place is taken.",
 }
 
 
@@ -85,6 +88,7 @@ class Gate:
         send = with_headers(send, security)
         try:
             self._check(scope, headers, scope["method"])
+            self._check_place(scope["method"])
             body = await _body(receive, headers)
         except Refusal as refusal:
             logger.debug(f"refused a request: {refusal}")
@@ -95,14 +99,19 @@ class Gate:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._check(scope, Headers(scope=scope), "WEBSOCKET")
+            self._check_place("WEBSOCKET")
             claims = self._admit(scope)
         except Refusal as refusal:
             logger.debug(f"refused a WebSocket: {refusal}")
             await receive()
-            await send({"type": "websocket.close", "code": 1008})  # HTTP 403, never accepted
+            if refusal.status == 503:
+                await PlainTextResponse(_REASONS[503], 503)(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})  # HTTP 403, never accepted
         else:
             with self._sessions.open():
-                await self._app(_without_ticket(scope, claims), receive, _selecting(send))
+                wire = BoundedSocket(receive, _selecting(send))
+                await self._app(_without_ticket(scope, claims), wire.receive, wire.send)
 
     def _check(self, scope: Scope, headers: Headers, method: str) -> None:
         """Raises `Refusal` unless host, path, method and origin are all ours."""
@@ -120,6 +129,11 @@ class Gate:
             raise Refusal(403, "it has no Origin")
         if method in _READING and _is_embedded_elsewhere(headers):
             raise Refusal(403, "another site embeds it")
+
+    def _check_place(self, method: str) -> None:
+        """Raises `Refusal` for what begins a session while there is no place for one."""
+        if method in _BEGINNING and self._sessions.full:
+            raise Refusal(503, "every place is taken")
 
     def _admit(self, scope: Scope) -> Claims:
         """Takes the ticket of a WebSocket and returns what it says."""

@@ -19,12 +19,17 @@ from fastapi import FastAPI
 from .addresses import Addresses
 from .bind import Network, is_loopback, refuse_open_bind, refuse_taken_port
 from .door import open_door
+from .noise import hush
+from .patience import Http, WebSocket
 from .proxies import Proxies
 from .sessions import Sessions
 from .tls import TlsFiles, check
 
 LARGEST_MESSAGE = 256 * 1024
 """Bytes of one WebSocket message; what is larger ends the connection."""
+
+PING_S = 10.0
+"""How often a WebSocket is asked whether it is still there, and how long it may take to answer."""
 
 GRACE_S = 0.7
 """What a session gets to end by itself when the process is told to stop."""
@@ -39,6 +44,7 @@ def serve(
     session_secret: bytes | None = None,
     tls: TlsFiles | None = None,
     trusted_proxies: Sequence[Network] = (),
+    max_sessions: int = 8,
     opened: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves the page and, per WebSocket, the `bot` function of `__main__`; returns on Ctrl-C.
@@ -54,6 +60,7 @@ def serve(
         tls: Certificate and key to serve HTTPS with.
         trusted_proxies: Whose word about the person is believed, and who may connect to a host
             that is not loopback.
+        max_sessions: How many conversations may go on at once.
         opened: Called in the event loop once Pipecat has configured the process: the place to
             configure the logs again.
 
@@ -68,6 +75,7 @@ def serve(
     app, main = _pipecat()
     addresses = Addresses.of(host, port, public_url, tls=tls is not None)
     sessions = open_door(app, page=page, addresses=addresses, session_secret=session_secret)
+    sessions.most = max_sessions
     app.add_middleware(Proxies, trusted=trusted_proxies, only_trusted=not is_loopback(host))
     sys.argv[1:] = _runner_arguments(host, port, addresses)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
@@ -93,6 +101,7 @@ def _pipecat() -> tuple[FastAPI, Callable[[], None]]:
     # What uvicorn would set up for its own loggers: without it they use the process's.
     uvicorn.config.LOGGING_CONFIG["handlers"] = {}
     uvicorn.config.LOGGING_CONFIG["loggers"] = {}
+    hush()
     return app, main
 
 
@@ -107,8 +116,12 @@ def _preset_uvicorn(tls: TlsFiles | None) -> Iterator[None]:
     run = uvicorn.run
     uvicorn.run = partial(
         run,
+        http=Http,
+        ws=WebSocket,
         ws_max_size=LARGEST_MESSAGE,
         ws_per_message_deflate=False,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
         proxy_headers=False,
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,

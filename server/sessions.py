@@ -1,4 +1,4 @@
-"""Which WebSockets are open, so that a server that is told to stop can end them."""
+"""Which WebSockets are open: how many there may be, and which to end when the server stops."""
 
 import asyncio
 from collections.abc import Iterator
@@ -6,14 +6,24 @@ from contextlib import contextmanager
 
 
 class Sessions:
-    """The tasks that serve open WebSockets."""
+    """The tasks that serve open WebSockets.
 
-    def __init__(self) -> None:
+    Attributes:
+        most: How many there may be at once.
+    """
+
+    def __init__(self, most: int = 1_000) -> None:
+        self.most = most
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending = False
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+    @property
+    def full(self) -> bool:
+        """Whether every place is taken."""
+        return len(self) >= self.most
 
     @contextmanager
     def open(self) -> Iterator[None]:

@@ -42,6 +42,7 @@ def main() -> int:
             public_url=config.public_url,
             tls=options.tls,
             trusted_proxies=config.trusted_proxies,
+            max_sessions=config.max_sessions,
             opened=lambda: logs.configure(options.verbosity),
         )
     except ServerError as error:

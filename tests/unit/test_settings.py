@@ -82,6 +82,8 @@ def test_planned_value_is_not_in_this_version(name: str, value: str) -> None:
         ("TRUSTED_PROXIES", "0.0.0.0/0"),
         ("TRUSTED_PROXIES", "10.0.0.1,::/0"),
         ("TRUSTED_PROXIES", "*"),
+        ("MAX_SESSIONS", "0"),
+        ("MAX_SESSIONS", "1001"),
         ("SESSION_SECRET", "too short"),
     ],
 )

@@ -147,3 +147,19 @@ async def test_refused_socket_is_never_accepted() -> None:
     knock = Knock(nobody, {"type": "websocket.connect"})
     await knock.socket(headers=[HOST])
     assert knock.sent == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.asyncio
+async def test_nothing_begins_while_every_place_is_taken() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(5)
+
+    knock = Knock(app, {"type": "websocket.connect"}, {"type": "http.request", "body": b"{}"})
+    knock.sessions.most = 1
+    first = asyncio.create_task(knock.socket())
+    await asyncio.sleep(1)
+    await knock.socket()
+    await knock.at("/start")
+    statuses = [(each["type"], each["status"]) for each in knock.sent if "status" in each]
+    assert statuses == [("websocket.http.response.start", 503), ("http.response.start", 503)]
+    await first
