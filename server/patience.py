@@ -11,6 +11,7 @@ from typing import Any
 from loguru import logger
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.websockets.auto import AutoWebSocketsProtocol
+from websockets.exceptions import InvalidState
 
 from .allowance import Allowance
 
@@ -104,7 +105,11 @@ class WebSocket(_Impatient, AutoWebSocketsProtocol):  # type: ignore[misc, valid
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._wire.spend(len(data), now=asyncio.get_running_loop().time()):
-            super().data_received(data)
-        else:
+        if not self._wire.spend(len(data), now=asyncio.get_running_loop().time()):
             self._end("a flood came in")
+            return
+        try:
+            super().data_received(data)
+        except InvalidState:
+            # uvicorn answers to bad UTF-8 with a close frame even where one was sent before.
+            self.transport.abort()

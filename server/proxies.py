@@ -37,7 +37,7 @@ class Proxies:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._app(scope, receive, send)
-        elif self._trusts(scope["client"][0]):
+        elif self._trusts(scope["client"]):
             await self._believing(scope, receive, send)
         elif not self._only_trusted:
             kept = [pair for pair in scope["headers"] if not _is_word_of_a_proxy(pair[0])]
@@ -46,8 +46,10 @@ class Proxies:
             logger.debug("refused a connection: it is not from a trusted proxy")
             await _refuse(scope, receive, send)
 
-    def _trusts(self, peer: str) -> bool:
-        address = ipaddress.ip_address(peer)
+    def _trusts(self, peer: tuple[str, int] | None) -> bool:
+        if peer is None:
+            return False  # it was gone before anybody could look
+        address = ipaddress.ip_address(peer[0])
         return any(address in network for network in self._trusted)
 
 

@@ -79,5 +79,12 @@ async def test_proxy_cannot_be_impersonated_by_what_it_is_said_to_say() -> None:
 
 
 @pytest.mark.asyncio
+@pytest.mark.parametrize("only_trusted", [True, False])
+async def test_who_is_gone_already_is_nobody_to_trust(only_trusted: bool) -> None:
+    seen = await connect("", only_trusted=only_trusted, client=None)
+    assert bool(seen.sent) == only_trusted
+
+
+@pytest.mark.asyncio
 async def test_startup_passes() -> None:
     assert (await connect("-", only_trusted=True, type="lifespan")).scope["type"] == "lifespan"
