@@ -55,6 +55,11 @@ LEAST_VOLUME = 0.3  # a voice is told by its sound; waiting for its loudness tak
 VOICE_STOP_S = 0.2  # so much quiet ends a piece of speech
 TURN_END_S = 0.05  # and so much more ends the turn: the STT knows whether a phrase is complete
 
+REFUSED = {
+    "too long": "That was too long for me. Please send it in smaller pieces.",
+    "too fast": "That was too fast for me. Please send the last one again.",
+}
+
 
 def preload() -> None:
     """Load what every session shares: no thread, no socket, no event loop.
@@ -125,7 +130,7 @@ async def bot(runner_args: RunnerArguments) -> None:
 
     @serializer.event_handler("on_refused")
     async def explain(_: object, kind: str) -> None:
-        await notice("That was too long for me. Please send it in smaller pieces.")
+        await notice(REFUSED[kind])
 
     @worker.event_handler("on_pipeline_error")
     async def report(_: object, error: ErrorFrame) -> None:

@@ -3,18 +3,20 @@
 `uv run benchmarks/hostile.py [--runs 40] [--attack NAME …]`. One person types a question now and
 then over a socket and waits for the first sound of the answer. For every attack there are as many
 questions without it as with it, turn by turn in the same run, so that what else the machine does
-falls on both sides alike.
+falls on both sides alike. The attackers are a process of their own, behind the others in the queue
+for the processor: elsewhere they would have one of their own.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from websockets.asyncio.client import ClientConnection
@@ -145,18 +147,45 @@ async def ask(call: Call) -> float:
     return waited
 
 
-async def compare(place: Place, attack: Attack, many: int, runs: int) -> tuple[list[float], ...]:
+async def attack(name: str, port: int) -> None:
+    """The attackers' process: begins on a line that comes in, ends when it is ended."""
+    os.nice(10)
+    place = Place(f"http://localhost:{port}", port)
+    print("here", flush=True)
+    await asyncio.to_thread(sys.stdin.readline)
+    what, many = ATTACKS[name]
+    await asyncio.gather(*(again_and_again(what, place) for _ in range(many)))
+
+
+@asynccontextmanager
+async def attackers(name: str, port: int) -> AsyncIterator[Callable[[], None]]:
+    """Attackers that wait for the call that is yielded."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, __file__, "--attack", name, "--port", str(port)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    await process.stdout.readline()
+    try:
+        yield lambda: process.stdin.write(b"go\n") if process.stdin else None
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def compare(place: Place, name: str, runs: int) -> tuple[list[float], list[float]]:
     quiet: list[float] = []
     loud: list[float] = []
     async with calling(place) as neighbour:
         while len(loud) < runs:
-            quiet += [await ask(neighbour) for _ in range(QUESTIONS_IN_A_ROW)]
-            attackers = [asyncio.create_task(again_and_again(attack, place)) for _ in range(many)]
-            await asyncio.sleep(PAUSE_S)
-            loud += [await ask(neighbour) for _ in range(QUESTIONS_IN_A_ROW)]
-            for task in attackers:
-                task.cancel()
-            await asyncio.wait(attackers)
+            async with attackers(name, place.port) as begin:
+                quiet += [await ask(neighbour) for _ in range(QUESTIONS_IN_A_ROW)]
+                begin()
+                await asyncio.sleep(PAUSE_S)
+                loud += [await ask(neighbour) for _ in range(QUESTIONS_IN_A_ROW)]
             await asyncio.sleep(2 * PAUSE_S)
     return quiet, loud
 
@@ -175,7 +204,7 @@ async def main(runs: int, names: list[str]) -> None:
         place = Place(f"http://localhost:{port}", port)
         try:
             for name in names:
-                quiet, loud = await compare(place, *ATTACKS[name], runs)
+                quiet, loud = await compare(place, name, runs)
                 print(summary(f"{name}: without", quiet))
                 print(summary(f"{name}: with", loud), f" p95 {p95(loud) - p95(quiet):+.0f} ms")
         finally:
@@ -187,5 +216,9 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--runs", type=int, default=40, help="questions each (%(default)s)")
     arguments.add_argument("--attack", nargs="*", choices=ATTACKS, default=list(ATTACKS))
+    arguments.add_argument("--port", type=int, help=argparse.SUPPRESS)
     given = arguments.parse_args()
-    asyncio.run(main(given.runs, given.attack))
+    if given.port:
+        asyncio.run(attack(given.attack[0], given.port))
+    else:
+        asyncio.run(main(given.runs, given.attack))

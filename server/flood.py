@@ -11,11 +11,12 @@ FLOOD = 4429
 """Close code, as the HTTP status 429."""
 
 # A page that was cut off from the network for some seconds sends them at once: this is no flood.
-MESSAGES_PER_S, MOST_MESSAGES = 100, 1_200
+PIECES_PER_S, MOST_PIECES = 100, 1_200
 AUDIO_BYTES_PER_S, MOST_AUDIO_BYTES = 40_000, 640_000
 """A microphone makes 50 messages and 32,000 bytes in a second."""
-TEXT_PER_S, MOST_TEXT = 16_000, 512_000
-"""Characters. A page that says what it has played makes 2,000."""
+TEXTS_PER_S, MOST_TEXTS = 20, 200
+TEXT_PER_S, MOST_TEXT = 16_000, 256_000
+"""Messages and characters. A page that says what it has played makes 10 and 2,000."""
 
 
 class BoundedSocket:
@@ -25,7 +26,8 @@ class BoundedSocket:
         now = asyncio.get_running_loop().time()
         self._receive = receive
         self._send = send
-        self._messages = Allowance(MESSAGES_PER_S, MOST_MESSAGES, now=now)
+        self._pieces = Allowance(PIECES_PER_S, MOST_PIECES, now=now)
+        self._texts = Allowance(TEXTS_PER_S, MOST_TEXTS, now=now)
         self._audio = Allowance(AUDIO_BYTES_PER_S, MOST_AUDIO_BYTES, now=now)
         self._text = Allowance(TEXT_PER_S, MOST_TEXT, now=now)
         self._ended = False
@@ -45,10 +47,11 @@ class BoundedSocket:
 
     def _problem(self, message: Message) -> str | None:
         now = asyncio.get_running_loop().time()
-        if not self._messages.spend(1, now=now):
+        text = message.get("text")
+        if not (self._pieces if text is None else self._texts).spend(1, now=now):
             return "too many messages"
-        if not self._audio.spend(len(message.get("bytes") or b""), now=now):
-            return "audio comes faster than it is spoken"
-        if not self._text.spend(len(message.get("text") or ""), now=now):
+        if text is not None and not self._text.spend(len(text), now=now):
             return "too much text"
+        if text is None and not self._audio.spend(len(message.get("bytes") or b""), now=now):
+            return "audio comes faster than it is spoken"
         return None

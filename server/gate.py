@@ -110,6 +110,7 @@ class Gate:
                 await send({"type": "websocket.close", "code": 1008})  # HTTP 403, never accepted
         else:
             with self._sessions.open():
+                await self._sessions.turn()
                 wire = BoundedSocket(receive, _selecting(send))
                 await self._app(_without_ticket(scope, claims), wire.receive, wire.send)
 

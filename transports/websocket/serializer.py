@@ -22,8 +22,10 @@ from .messages import Refused, parse
 MICROPHONE_HZ = 16_000
 LONGEST_AUDIO = 64 * 1024
 """Bytes of one binary message: two seconds of microphone."""
-MOST_REQUESTS, WITHIN_S = 10, 5.0
+MOST_REQUESTS, WITHIN_S = 4, 3.0
 """Requests that the pipeline is bothered with: nobody means more."""
+
+_EXPLAINED = ("too long", "too fast")
 
 
 class PageSerializer(FrameSerializer):
@@ -32,8 +34,8 @@ class PageSerializer(FrameSerializer):
     Nothing that arrives can raise. What is refused is counted by kind in `refused`, and warned
     of once per kind, by kind only.
 
-    Event `on_refused(serializer, kind)`: a message was refused that a person may have caused,
-    such as a text that is too long, and deserves a sentence.
+    Event `on_refused(serializer, kind)`: a message was refused that a person may have caused
+    (`too long`, `too fast`), and that deserves a sentence.
 
     Args:
         avatar_message: Takes what the page says to the avatar, kind and data. It comes ten times a
@@ -47,6 +49,7 @@ class PageSerializer(FrameSerializer):
         self._avatar_message = avatar_message
         self._requests: deque[float] = deque(maxlen=MOST_REQUESTS)
         self._is_ready = False
+        self._hurries = False
         self.refused: Counter[str] = Counter()
         self._register_event_handler("on_refused")
 
@@ -68,7 +71,7 @@ class PageSerializer(FrameSerializer):
             return self._microphone(data)
         except Refused as refusal:
             self._count(refusal.kind)
-            if refusal.kind == "too long" and isinstance(data, str):
+            if refusal.kind in _EXPLAINED and isinstance(data, str):
                 await self._call_event_handler("on_refused", refusal.kind)
             return None
 
@@ -99,7 +102,10 @@ class PageSerializer(FrameSerializer):
     def _check_pace(self) -> None:
         now = asyncio.get_running_loop().time()
         if len(self._requests) == MOST_REQUESTS and now - self._requests[0] < WITHIN_S:
-            raise Refused("too fast")
+            kind = "flood" if self._hurries else "too fast"  # explained once, counted for ever
+            self._hurries = True
+            raise Refused(kind)
+        self._hurries = False
         self._requests.append(now)
 
     def _count(self, kind: str) -> None:
