@@ -1,7 +1,7 @@
 """How long the server waits for the other side of a connection, and how much it takes from it.
 
 uvicorn waits for ever: for the rest of a request, and for somebody who does not read. Both kinds of
-connection are uvicorn's own, with a clock beside them that uses asyncio's callbacks only.
+connection are uvicorn's own, with a clock and a count beside them.
 """
 
 import asyncio
@@ -22,7 +22,15 @@ LONGEST_SILENCE_S = 10.0
 UNSENT_BYTES = 64 * 1024
 """What the system keeps for a slow WebSocket: a second of voice, not the megabytes it would."""
 BYTES_PER_S, MOST_BYTES = 128 * 1024, 1024 * 1024
-"""What a WebSocket may send on the wire, which is where pings and empty frames count."""
+"""What a WebSocket may send on the wire."""
+PIECE_BYTES = 4 * 1024
+"""Taken in at once: into what the system hands over fit 40,000 frames without content."""
+EXTRAS_PER_S, MOST_EXTRAS = 20, 200
+"""Pings, and frames that go on with a message: they never reach the application."""
+MOST_WAITING = 1_000
+"""Messages that came and were not looked at yet."""
+
+FLOOD = "a flood came in"
 
 
 class _Impatient(asyncio.Protocol):
@@ -52,7 +60,8 @@ class _Impatient(asyncio.Protocol):
             self._stalled = None
 
     def _end(self, why: str) -> None:
-        logger.warning(f"dropped a connection: {why}")
+        if not self.transport.is_closing():
+            logger.warning(f"dropped a connection: {why}")
         self.transport.abort()  # closing it would wait for the other side to read
 
 
@@ -93,7 +102,9 @@ class WebSocket(_Impatient, AutoWebSocketsProtocol):  # type: ignore[misc, valid
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._wire = Allowance(BYTES_PER_S, MOST_BYTES, now=asyncio.get_running_loop().time())
+        now = asyncio.get_running_loop().time()
+        self._bytes = Allowance(BYTES_PER_S, MOST_BYTES, now=now)
+        self._extras = Allowance(EXTRAS_PER_S, MOST_EXTRAS, now=now)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
@@ -103,13 +114,26 @@ class WebSocket(_Impatient, AutoWebSocketsProtocol):  # type: ignore[misc, valid
         self.transport.set_write_buffer_limits(high=1, low=0)
 
     def data_received(self, data: bytes) -> None:
-        if self.transport.is_closing():
-            return
-        if not self._wire.spend(len(data), now=asyncio.get_running_loop().time()):
-            self._end("a flood came in")
-            return
-        try:
-            super().data_received(data)
-        except InvalidState:
-            # uvicorn answers to bad UTF-8 with a close frame even where one was sent before.
-            self.transport.abort()
+        self._bound(self._bytes, len(data))
+        for start in range(0, len(data), PIECE_BYTES):
+            if self.transport.is_closing():
+                return
+            try:
+                super().data_received(data[start : start + PIECE_BYTES])
+            except InvalidState:
+                # uvicorn answers to bad UTF-8 with a close frame even where one was sent before.
+                self.transport.abort()
+            if self.queue.qsize() > MOST_WAITING:
+                self._end(FLOOD)
+
+    def handle_ping(self, *event: Any) -> None:
+        self._bound(self._extras, 1)
+        super().handle_ping(*event)
+
+    def handle_cont(self, *event: Any) -> None:
+        self._bound(self._extras, 1)
+        super().handle_cont(*event)
+
+    def _bound(self, allowance: Allowance, amount: int) -> None:
+        if not allowance.spend(amount, now=asyncio.get_running_loop().time()):
+            self._end(FLOOD)

@@ -22,7 +22,7 @@ from .messages import Refused, parse
 MICROPHONE_HZ = 16_000
 LONGEST_AUDIO = 64 * 1024
 """Bytes of one binary message: two seconds of microphone."""
-MOST_REQUESTS, WITHIN_S = 4, 3.0
+MOST_REQUESTS, WITHIN_S = 6, 3.0
 """Requests that the pipeline is bothered with: nobody means more."""
 
 _EXPLAINED = ("too long", "too fast")
