@@ -74,6 +74,7 @@ TOOLS = [time_in_city]  # what a language model may call; `tools/` tells how to 
 
 REFUSED = {
     "too long": "That was too long for me. Please send it in smaller pieces.",
+    "too fast": "That was too fast for me. Please send the last one again.",
     "wrong rate": f"I hear audio of one channel at {MICROPHONE_HZ:,} Hz only.",
 }
 """What a person is told of a message that was not taken."""
@@ -242,6 +243,9 @@ def main() -> None:
             transports=ways.obstacles(_rooms(config)),
             public_url=config.public_url,
             session_secret=config.session_secret,
+            tls=options.tls,
+            trusted_proxies=config.trusted_proxies,
+            max_sessions=config.max_sessions,
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, ProviderError, ServerError) as error:

@@ -4,6 +4,7 @@ What is planned and does not work yet is refused, so that nobody waits for a fac
 version cannot show.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -36,6 +37,9 @@ class Settings:
     max_session_seconds: int
     public_url: str | None
     """Origin under which a reverse proxy shows the page, such as `https://bot.example.com`."""
+    trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    """Reverse proxies that may connect from elsewhere, and whose `X-Forwarded-*` is believed."""
+    max_sessions: int
     session_secret: bytes | None = field(repr=False)
     """256-bit key that signs tickets; None: the server keeps one of its own in a file."""
     daily_api_key: str | None = field(repr=False)
@@ -153,6 +157,20 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _sessions(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= 1_000:
+        raise ValueError
+    return int(text)
+
+
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    given = [each.strip() for each in text.split(",")] if text else []
+    networks = tuple(ipaddress.ip_network(each) for each in given)
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError  # everybody is nobody to trust
+    return networks
+
+
 def _secret(text: str) -> bytes | None:
     if text and not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
         raise ValueError
@@ -243,6 +261,18 @@ VARIABLES = (
         "",
         "the address of the page behind a reverse proxy, such as https://bot.example.com",
         _origin,
+    ),
+    Variable(
+        "TRUSTED_PROXIES",
+        "",
+        "where reverse proxies connect from, such as 10.0.0.2 or 172.18.0.0/16, with commas",
+        _networks,
+    ),
+    Variable(
+        "MAX_SESSIONS",
+        "20",
+        "how many conversations may go on at once, from 1 to 1000",
+        _sessions,
     ),
     Variable(
         "SESSION_SECRET",

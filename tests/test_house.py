@@ -168,3 +168,4 @@ def test_makefile_is_what_ci_runs() -> None:
     assert re.search(r"^make wheel$", script, re.MULTILINE)
     assert re.search(r"^uv run pytest", script, re.MULTILINE)
     assert "AVATARBOT_REQUIRE_BROWSER=1" in script
+    assert "AVATARBOT_REQUIRE_NGINX=1" in script

@@ -76,6 +76,14 @@ def test_planned_value_is_not_in_this_version(name: str, value: str) -> None:
         ("PUBLIC_URL", "https://bot.example.com/bot"),
         ("PUBLIC_URL", "https://bot.example.com:99999"),
         ("PUBLIC_URL", "https://[::1"),
+        ("TRUSTED_PROXIES", "proxy.example.com"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "10.0.0.1,"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("TRUSTED_PROXIES", "10.0.0.1,::/0"),
+        ("TRUSTED_PROXIES", "*"),
+        ("MAX_SESSIONS", "0"),
+        ("MAX_SESSIONS", "1001"),
         ("SESSION_SECRET", "too short"),
         ("OPENAI_API_KEY", "two words"),
         ("OPENAI_BASE_URL", "http://192.168.1.5:11434/v1"),
@@ -92,6 +100,12 @@ def test_wrong_value_names_the_variable_and_what_it_takes(name: str, value: str)
     with pytest.raises(settings.SettingsError) as refusal:
         load(**{name: value})
     assert str(refusal.value) == f"{name} takes {takes}."
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    networks = load(TRUSTED_PROXIES="10.0.0.2, 172.18.0.0/16,fd00::/8").trusted_proxies
+    assert [str(each) for each in networks] == ["10.0.0.2/32", "172.18.0.0/16", "fd00::/8"]
+    assert load().trusted_proxies == ()
 
 
 def test_key_of_a_later_version_in_the_file_is_named(tmp_path: Path) -> None:
