@@ -236,8 +236,9 @@ async def test_who_vanishes_in_the_middle_of_a_word_leaves_nothing_behind(
             await call.until_audible()
             await call.wire.send(bytes(640))
             call.wire.transport.abort()
+    pooled = 6  # threads of the loop's executor, which come as they are needed and stay
     async with asyncio.timeout(DEADLINE_S):
-        while bot.vitals().files > before.files or bot.vitals().threads > before.threads + 2:
+        while bot.vitals().files > before.files or bot.vitals().threads > before.threads + pooled:
             await asyncio.sleep(0.02)
     await every_place_is_free(place)
 
