@@ -20,7 +20,7 @@ from tests.emulated.fuzzing import CANARY, Fuzzer, seeds
 from tests.emulated.serving import DEADLINE_S, Place, Server, Vitals, calling, free_port, ticket
 
 SIDE_BY_SIDE = 4
-IN_A_SESSION = 25
+IN_A_SESSION = 60
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
 
 MORE_MB, MORE_FILES, MORE_THREADS = 250, 2, 24
@@ -78,7 +78,7 @@ async def session(fuzzer: Fuzzer, place: Place, inputs: int) -> None:
 
 async def pour(fuzzer: Fuzzer, place: Place, inputs: int) -> None:
     while inputs > 0:
-        if fuzzer.decide(0.025):
+        if fuzzer.decide(0.01):
             many = min(inputs, IN_A_SESSION)
             await session(fuzzer, place, many)
             inputs -= many
