@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from pipecat.audio.vad.silero import SileroVADAnalyzer
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -51,6 +50,7 @@ from server.admission import Admission, admission
 from server.errors import ServerError
 from services import providers
 from services.providers import Account, Provider, ProviderError
+from services.voice_activity import SileroVADAnalyzer
 from session.host import Host
 from session.memory import Conversation, Memory
 from tools.world_clock import time_in_city

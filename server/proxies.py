@@ -1,7 +1,7 @@
 """Reverse proxies: who may hand on the requests of others, and is believed what it says of them.
 
 Which page asks is never a proxy's word: that is for `Host` and `Origin`, at the gate. Why a bind
-beyond loopback needs a trusted proxy is in `docs/decisions/0005-only-proxies-reach-beyond.md`.
+beyond loopback needs a trusted proxy is in `docs/decisions/0007-only-proxies-reach-beyond.md`.
 """
 
 import ipaddress

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from pipecat.frames.frames import Frame, TTSStartedFrame, TTSStoppedFrame, TTSTextFrame
@@ -23,6 +24,20 @@ class _Truthful(TTSService):
         self._finished: set[str | None] = set()  # contexts that the provider says are complete
         self._begun: str | None = None
         self._last_pts: int | None = None
+        self._timed: Counter[str | None] = Counter()  # words of a context still to be pushed
+
+    async def add_word_timestamps(
+        self,
+        word_times: list[tuple[str, float]],
+        context_id: str | None = None,
+        includes_inter_frame_spaces: bool | None = None,
+        pre_merge_tokens: bool = False,
+    ) -> None:
+        """Queue the words that the provider has timed."""
+        self._timed[context_id] += len(word_times)
+        await super().add_word_timestamps(
+            word_times, context_id, includes_inter_frame_spaces, pre_merge_tokens
+        )
 
     async def append_to_audio_context(self, context_id: str | None, frame: Any) -> None:
         """Queue what the provider sent."""
@@ -40,8 +55,7 @@ class _Truthful(TTSService):
             case TTSStoppedFrame():
                 self._begun = None
             case TTSTextFrame():
-                # The rest has no time of its own: Pipecat gives it that of the word before it.
-                if frame.pts == self._last_pts and frame.context_id not in self._finished:
+                if self._is_untold(frame):
                     return
                 self._last_pts = frame.pts
         await super().push_frame(frame, direction)
@@ -50,13 +64,28 @@ class _Truthful(TTSService):
         """All that there is of a speech has been pushed."""
         if self._begun == context_id:
             await self.push_frame(TTSStoppedFrame(context_id=context_id))
-        self._finished.discard(context_id)
+        self._forget(context_id)
         await super().on_audio_context_completed(context_id)
 
     async def on_audio_context_interrupted(self, context_id: str) -> None:
         """The rest of a speech is not wanted any more."""
-        self._finished.discard(context_id)
+        self._forget(context_id)
         await super().on_audio_context_interrupted(context_id)
+
+    def _is_untold(self, word: TTSTextFrame) -> bool:
+        """Whether this is the rest of a text of which the provider has told nothing.
+
+        It has no time of its own: Pipecat gives it that of the word before it. Two words may also
+        begin at the same time; but then the provider has timed both.
+        """
+        if self._timed[word.context_id] > 0:
+            self._timed[word.context_id] -= 1
+            return False
+        return word.pts == self._last_pts and word.context_id not in self._finished
+
+    def _forget(self, context_id: str) -> None:
+        self._finished.discard(context_id)
+        self._timed.pop(context_id, None)
 
 
 class ElevenLabsVoice(_Truthful, ElevenLabsTTSService):

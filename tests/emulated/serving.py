@@ -100,6 +100,10 @@ class Server:
         """All that it logged up to now."""
         return "".join(self.errors)
 
+    def descriptors(self) -> list[Path]:
+        """What it has open. Linux only."""
+        return list(Path(f"/proc/{self.process.pid}/fd").iterdir())
+
     def vitals(self) -> Vitals:
         """What it holds now. Linux only."""
         folder = Path(f"/proc/{self.process.pid}")

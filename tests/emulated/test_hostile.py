@@ -7,6 +7,7 @@ import json
 import socket
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,15 +72,13 @@ async def closed(wire: ClientConnection) -> tuple[int | None, str]:
 
 
 async def every_place_is_free(place: Place) -> None:
-    """Waits until so many calls as there are places get in at once."""
+    """Waits until so many callers as there are places are there at the same time."""
+    there: list[ClientConnection] = []
     async with asyncio.timeout(DEADLINE_S):
-        while True:
-            tokens = [await ticket(place) for _ in range(MOST)]
-            wires = await asyncio.gather(*map(place.dial, tokens), return_exceptions=True)
-            got_in = [wire for wire in wires if isinstance(wire, ClientConnection)]
-            await asyncio.gather(*(wire.close() for wire in got_in))
-            if len(got_in) == MOST:
-                return
+        while len(there) < MOST:
+            with suppress(InvalidStatus):  # the ticket came while there was a place
+                there.append(await place.dial(await ticket(place)))
+    await asyncio.gather(*(wire.close() for wire in there))
 
 
 GARBAGE: tuple[Any, ...] = (
