@@ -7,4 +7,4 @@ import os
 # Without it onnxruntime tells Microsoft, from its import on, of the machine and what it loads.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
-from pipecat.audio.vad.silero import SileroVADAnalyzer as SileroVADAnalyzer  # noqa: E402
+from pipecat.audio.vad.silero import SileroVADAnalyzer as SileroVADAnalyzer
