@@ -206,7 +206,7 @@ async def main(runs: int) -> None:
     chromium = find_chromium()
     assert chromium, "needs Chromium"
     print(machine())
-    print(summary("start of the process → page served", await start_to_page(min(runs, 5))))
+    print(summary("start of the process → page served", await start_to_page(runs)))
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         record(folder / "silence.wav", [600.0])
