@@ -1,0 +1,65 @@
+"""`python -m emulators.heygen`: the vendor by itself, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from typing import Any
+
+from .knobs import options
+from .serving import serve
+
+
+def parser() -> argparse.ArgumentParser:
+    """Returns the command line: an option for each knob."""
+    parsing = argparse.ArgumentParser(
+        prog="python -m emulators.heygen",
+        description="HeyGen's vendor side: LiveAvatar, Interactive Avatar, and their sockets.",
+        epilog="GET /_emulator/sessions tells what was heard, POST /_emulator/script what shall "
+        "go wrong: docs/emulators.md.",
+    )
+    parsing.add_argument("--host", default="127.0.0.1", help="address (127.0.0.1)")
+    parsing.add_argument("--port", type=int, default=0, help="port; 0 takes a free one (0)")
+    parsing.add_argument("--seed", type=int, help="what hidden delays are drawn from (any)")
+    for name, kind, default, says in options():
+        option, said = f"--{name.replace('_', '-')}", f"{says} ({default or repr(default)})"
+        if isinstance(kind, tuple):
+            parsing.add_argument(option, choices=kind, default=default, help=said)
+        elif kind is bool:
+            action = argparse.BooleanOptionalAction
+            parsing.add_argument(option, action=action, default=default, help=said)
+        else:
+            parsing.add_argument(option, type=kind, default=default, help=said)
+    return parsing
+
+
+async def run(host: str, port: int, seed: int | None, knobs: dict[str, Any]) -> None:
+    """Serves until it is cancelled."""
+    async with serve(host=host, port=port, seed=seed, **knobs) as emulator:
+        lines = [
+            f"listening on {emulator.url}",
+            f"LiveAvatar's API key: {emulator.key('liveavatar')}",
+            f"HeyGen's API key: {emulator.key('interactive')}",
+            f"what was heard: {emulator.url}/_emulator/sessions",
+        ]
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+        await asyncio.Event().wait()
+
+
+def main() -> None:
+    """Reads the command line, and serves."""
+    parsing = parser()
+    given = vars(parsing.parse_args())
+    host, port, seed = given.pop("host"), given.pop("port"), given.pop("seed")
+    try:
+        asyncio.run(run(host, port, seed, given))
+    except ValueError as wrong:
+        parsing.error(str(wrong))
+    except KeyboardInterrupt:
+        pass
+
+
+if __name__ == "__main__":
+    main()
