@@ -203,11 +203,11 @@ class Session:
             self._note_interrupt(command, now)
         if self._lifetime and taken:
             self._lifetime.active_at = now
-        self.do(command)
+        self.do(command, now)
 
-    def do(self, command: c.Command) -> None:
+    def do(self, command: c.Command, now: float | None = None) -> None:
         """Does what a client asks for, on the socket or by REST."""
-        self._tell(self.avatar.take(command, self._now()))
+        self._tell(self.avatar.take(command, self._now() if now is None else now))
         self._schedule()
         self.record.changed()
 
