@@ -7,6 +7,7 @@ import asyncio
 import sys
 from typing import Any
 
+from .emulator import Fault
 from .knobs import options
 from .serving import serve
 
@@ -22,6 +23,8 @@ def parser() -> argparse.ArgumentParser:
     parsing.add_argument("--host", default="127.0.0.1", help="address (127.0.0.1)")
     parsing.add_argument("--port", type=int, default=0, help="port; 0 takes a free one (0)")
     parsing.add_argument("--seed", type=int, help="what hidden delays are drawn from (any)")
+    says = "the next reply of a call fails, such as start=503 or streaming.new=429x3; repeatable"
+    parsing.add_argument("--fail", type=fault, action="append", default=[], help=says)
     for name, kind, default, says in options():
         option, said = f"--{name.replace('_', '-')}", f"{says} ({default or repr(default)})"
         if isinstance(kind, tuple):
@@ -34,9 +37,19 @@ def parser() -> argparse.ArgumentParser:
     return parsing
 
 
-async def run(host: str, port: int, seed: int | None, knobs: dict[str, Any]) -> None:
+def fault(text: str) -> Fault:
+    """Reads `call=status` or `call=statusxtimes`."""
+    call, _, how = text.partition("=")
+    status, _, times = how.partition("x")
+    return Fault(call, status=int(status), times=int(times or 1))
+
+
+async def run(
+    host: str, port: int, seed: int | None, faults: list[Fault], knobs: dict[str, Any]
+) -> None:
     """Serves until it is cancelled."""
     async with serve(host=host, port=port, seed=seed, **knobs) as emulator:
+        emulator.faults += faults
         lines = [
             f"listening on {emulator.url}",
             f"LiveAvatar's API key: {emulator.key('liveavatar')}",
@@ -52,9 +65,9 @@ def main() -> None:
     """Reads the command line, and serves."""
     parsing = parser()
     given = vars(parsing.parse_args())
-    host, port, seed = given.pop("host"), given.pop("port"), given.pop("seed")
+    host, port, seed, faults = (given.pop(each) for each in ("host", "port", "seed", "fail"))
     try:
-        asyncio.run(run(host, port, seed, given))
+        asyncio.run(run(host, port, seed, faults, given))
     except ValueError as wrong:
         parsing.error(str(wrong))
     except KeyboardInterrupt:

@@ -25,7 +25,8 @@ class Fault:
 
     Attributes:
         call: Which operation: `token`, `start`, `stop`, `streaming.new` and so on, or `*`.
-        status: HTTP status, or 0 for a connection that ends without a reply.
+        status: HTTP status; 0 for a connection that ends without a reply; None for a reply that
+            is only late.
         body: What is answered instead of the vendor's own envelope.
         times: How often.
         delay_s: How late.
@@ -34,7 +35,7 @@ class Fault:
     """
 
     call: str
-    status: int = 500
+    status: int | None = 500
     body: Any = None
     times: int = 1
     delay_s: float = 0.0
@@ -214,10 +215,13 @@ class Emulator:
         own = self.knobs.liveavatar_key if service == "liveavatar" else self.knobs.heygen_key
         return f"{self.knobs.secret_prefix}{own}"
 
-    def by_token(self, token: str) -> Session | None:
-        return next((each for each in self.sessions.values() if each.token == token), None)
+    def by_token(self, service: Service, token: str | None) -> Session | None:
+        """Returns the session of a service that a token is for."""
+        found = (each for each in self.sessions.values() if each.terms.service == service)
+        return next((each for each in found if each.token == token), None)
 
     def by_address(self, address: str) -> Session | None:
+        """Returns the session whose socket has this address."""
         return next((each for each in self.sessions.values() if each.address == address), None)
 
     def is_full(self, service: Service) -> bool:

@@ -121,10 +121,10 @@ def _admitted(request: web.Request) -> Emulator:
     key, bearer = request.headers.get("X-API-KEY"), bearer_of(request)
     if key is not None and key != emulator.key("interactive"):
         raise Refused(401, 400112, "Unauthorized")
-    if key is None and bearer not in emulator.tokens and not emulator.by_token(bearer or ""):
-        raise Refused(401, 400112, "Unauthorized")
-    if key is None and bearer not in emulator.tokens and request.path.endswith("streaming.new"):
-        raise Refused(401, 400112, "Unauthorized")  # a token opens one session
+    if key is None and bearer not in emulator.tokens:
+        used = emulator.by_token("interactive", bearer) is not None
+        if not used or request.path.endswith("streaming.new"):  # a token opens one session
+            raise Refused(401, 400112, "Unauthorized")
     return emulator
 
 

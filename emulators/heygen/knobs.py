@@ -54,6 +54,7 @@ class Knobs:
     keep_audio: bool = _knob(True, "keep the samples, not only their number")
 
     # REST
+    rest_delay_ms: float = _knob(0, "every reply is late by this")
     code: int = _knob(1000, "`code` of success in LiveAvatar's envelope: 1000 or 100")
     omit_ws_url: bool = _knob(False, "start answers without `ws_url` or `realtime_endpoint`")
     ws_url: str = _knob("", "answered instead of the own address")

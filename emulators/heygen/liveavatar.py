@@ -42,8 +42,7 @@ async def token(request: web.Request) -> web.Response:
 async def start(request: web.Request) -> web.Response:
     """Starts the session that a token is for; from here on it is paid."""
     emulator = request.app[EMULATOR]
-    bearer = bearer_of(request)
-    session = emulator.by_token(bearer) if bearer else None
+    session = emulator.by_token("liveavatar", bearer_of(request))
     if session is None or _age_s(session) > emulator.knobs.token_seconds:
         raise Refused(401, 4001, "Invalid or expired session token")
     request[SESSION] = session.id
@@ -169,7 +168,7 @@ async def _named(request: web.Request) -> tuple[Emulator, Session]:
     """Finds the session that a bearer token is for, or that a body names beside an API key."""
     emulator = request.app[EMULATOR]
     if bearer := bearer_of(request):
-        session = emulator.by_token(bearer)
+        session = emulator.by_token("liveavatar", bearer)
         if session is None:
             raise Refused(401, 4001, "Invalid session token")
         request[SESSION] = session.id

@@ -63,10 +63,11 @@ async def as_the_vendor(request: web.Request, handler: Handler) -> web.StreamRes
     if name is None:  # the control socket, and the emulator's own pages
         return await handler(request)
     fault = emulator.next_fault(name)
-    if fault:
-        await asyncio.sleep(fault.delay_s)
+    await asyncio.sleep(emulator.knobs.rest_delay_ms / 1_000 + (fault.delay_s if fault else 0.0))
     credential = request.headers.get("X-API-KEY") or bearer_of(request) or ""
     response: web.StreamResponse | None
+    if fault and fault.status is None:
+        fault = None
     if fault and not fault.done:
         response = _failed(fault)
     elif emulator.is_too_fast(name, credential):

@@ -232,6 +232,17 @@ async def test_a_reply_can_get_lost_after_the_session_was_started() -> None:
         assert len(emulator.running()) == 1
 
 
+async def test_a_reply_can_be_late_and_a_client_that_gave_up_pays_for_the_session() -> None:
+    async with vendor() as (emulator, client):
+        emulator.fail("start", status=None, delay_s=0.2)
+        bearer = {"Authorization": f"Bearer {(await client.token())[1]['data']['session_token']}"}
+        soon = aiohttp.ClientTimeout(total=0.05)
+        with pytest.raises(TimeoutError):
+            await client.http.post(f"{client.url}/v1/sessions/start", headers=bearer, timeout=soon)
+        assert not emulator.running()
+        await emulator.until(emulator.running)
+
+
 # REST: Interactive Avatar
 
 
@@ -460,7 +471,7 @@ async def test_admin_pages_tell_all_and_take_scripts() -> None:
 
 
 async def test_it_runs_alone_and_prints_its_address() -> None:
-    command = [sys.executable, "-m", "emulators.heygen", "--dialect", "T", "--code", "100"]
+    command = [sys.executable, "-m", "emulators.heygen", "--code", "100", "--fail", "avatars=503"]
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         assert process.stdout
@@ -469,6 +480,8 @@ async def test_it_runs_alone_and_prints_its_address() -> None:
             url = re.findall(r"http://127\.0\.0\.1:\d+", line)[0]
             async with http.get(f"{url}/v1/avatars/public") as reply:
                 assert (await reply.json())["code"] == 100
+            async with http.get(f"{url}/v1/avatars") as reply:
+                assert reply.status == 503
     finally:
         process.terminate()
         await process.wait()
