@@ -16,6 +16,7 @@ def parser() -> argparse.ArgumentParser:
     """Returns the command line: an option for each knob."""
     parsing = argparse.ArgumentParser(
         prog="python -m emulators.heygen",
+        usage="%(prog)s [options]",
         description="HeyGen's vendor side: LiveAvatar, Interactive Avatar, and their sockets.",
         epilog="GET /_emulator/sessions tells what was heard, POST /_emulator/script what shall "
         "go wrong: docs/emulators.md.",
@@ -24,7 +25,9 @@ def parser() -> argparse.ArgumentParser:
     parsing.add_argument("--port", type=int, default=0, help="port; 0 takes a free one (0)")
     parsing.add_argument("--seed", type=int, help="what hidden delays are drawn from (any)")
     says = "the next reply of a call fails, such as start=503 or streaming.new=429x3; repeatable"
-    parsing.add_argument("--fail", type=fault, action="append", default=[], help=says)
+    parsing.add_argument(
+        "--fail", type=fault, action="append", default=[], metavar="CALL=STATUS", help=says
+    )
     for name, kind, default, says in options():
         option, said = f"--{name.replace('_', '-')}", f"{says} ({default or repr(default)})"
         if isinstance(kind, tuple):
@@ -33,7 +36,8 @@ def parser() -> argparse.ArgumentParser:
             action = argparse.BooleanOptionalAction
             parsing.add_argument(option, action=action, default=default, help=said)
         else:
-            parsing.add_argument(option, type=kind, default=default, help=said)
+            name = "TEXT" if kind is str else "N"
+            parsing.add_argument(option, type=kind, default=default, metavar=name, help=said)
     return parsing
 
 
@@ -68,7 +72,7 @@ def main() -> None:
     host, port, seed, faults = (given.pop(each) for each in ("host", "port", "seed", "fail"))
     try:
         asyncio.run(run(host, port, seed, faults, given))
-    except ValueError as wrong:
+    except (ValueError, OSError) as wrong:  # a knob, or a port that is taken
         parsing.error(str(wrong))
     except KeyboardInterrupt:
         pass

@@ -131,7 +131,7 @@ def _said(said: Said) -> dict[str, Any]:
     row = {
         each.name: getattr(said, each.name)
         for each in dataclasses.fields(said)
-        if each.name not in ("audio", "segments")
+        if each.name not in ("_audio", "segments")
     }
     return {**row, "segments": [dataclasses.asdict(each) for each in said.segments]}
 

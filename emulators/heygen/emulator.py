@@ -14,7 +14,7 @@ from uuid import UUID
 from .events import Hangup
 from .knobs import Knobs
 from .lifetime import Account, Meter
-from .playback import RATE_HZ, Segment
+from .playback import RATE_HZ, SAMPLE_BYTES, Segment
 from .record import Interruption, Received, Record
 from .session import Break, Service, Session, Terms
 
@@ -51,7 +51,6 @@ class Said:
         received: Samples that came.
         samples: Samples that were heard.
         segments: When: each without a gap.
-        audio: The samples that were heard, where samples are kept.
     """
 
     task: str
@@ -63,7 +62,12 @@ class Said:
     started_at: float | None
     ended_at: float | None
     segments: list[Segment]
-    audio: bytes = field(repr=False)
+    _audio: bytearray = field(repr=False)
+
+    @property
+    def audio(self) -> bytes:
+        """The samples that were heard, where samples are kept."""
+        return bytes(self._audio[: self.samples * SAMPLE_BYTES])
 
     @property
     def seconds(self) -> float:
@@ -120,7 +124,7 @@ class Emulator:
                 started_at=each.started_at,
                 ended_at=each.ended_at,
                 segments=each.segments(now),
-                audio=each.heard_audio(now),
+                _audio=each.audio,
             )
             for each in self.session(session).avatar.utterances
         ]

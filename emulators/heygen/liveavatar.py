@@ -250,6 +250,7 @@ def _check_video(video: Any) -> None:
 
 
 _LIVEKIT = ("livekit_url", "livekit_room", "livekit_client_token")
+_CONNECTORS = ("elevenlabs_agent_config", "openai_realtime_config", "gemini_realtime_config")
 _AGORA = ("agora_app_id", "agora_token", "agora_channel", "agora_uid")
 
 
@@ -288,9 +289,15 @@ def _started(emulator: Emulator, session: Session, host: str) -> dict[str, Any]:
     }
     if not (own and knobs.own_room_fields == "absent"):
         data |= room
-    if url := emulator.socket_url(session, host):
+    url = emulator.socket_url(session, host)
+    if url and not _is_spoken_by_the_vendor(session.terms.request):
         data["ws_url"] = url
     return data
+
+
+def _is_spoken_by_the_vendor(request: dict[str, Any]) -> bool:
+    """Whether a session is not LITE, or leaves the agent to the vendor: it has no socket then."""
+    return request.get("mode") == "FULL" or any(request.get(each) for each in _CONNECTORS)
 
 
 def _entry(session: Session) -> dict[str, Any]:

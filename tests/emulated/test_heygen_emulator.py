@@ -211,6 +211,12 @@ async def test_a_room_of_the_callers_own() -> None:
         assert {"livekit_url", "ws_url"}.isdisjoint(await client.started(livekit_config=room()))
 
 
+@pytest.mark.parametrize("body", [{"mode": "FULL"}, {"openai_realtime_config": {"secret_id": "x"}}])
+async def test_only_lite_sessions_have_a_socket(body: dict[str, Any]) -> None:
+    async with vendor() as (_, client):
+        assert "ws_url" not in await client.started(**body)
+
+
 async def test_scripted_faults_hit_the_next_call_of_that_name() -> None:
     async with vendor() as (emulator, client):
         emulator.fail("start", status=503, body="try later", headers={"Retry-After": "2"})
