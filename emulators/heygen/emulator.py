@@ -153,6 +153,18 @@ class Emulator:
         """Returns when a condition on all this holds; TimeoutError if it does not in time."""
         await self.record.until(holds, timeout_s)
 
+    async def hears(
+        self, seconds: float, session: str | None = None, timeout_s: float = 10.0
+    ) -> None:
+        """Returns when that much speech of a session was heard; TimeoutError if it is not."""
+
+        def missing() -> float:
+            return seconds - sum(each.seconds for each in self.heard(session))
+
+        async with asyncio.timeout(timeout_s):
+            while (more := missing()) > 0:  # noqa: ASYNC110 - a play head moves without an event
+                await asyncio.sleep(max(more / self.knobs.playback_speed, 1e-3))
+
     def turn(self, **changes: Any) -> None:
         """Turns knobs, for sessions that run as well."""
         self.knobs = self.knobs.turned(changes)

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
-import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
 
 from aiohttp import web
 
 from .emulator import Emulator
+from .lite_request import (
+    SANDBOX_AVATAR,
+    cannot_publish_data,
+    is_spoken_by_the_vendor,
+    known_avatars,
+    terms,
+)
 from .replies import EMULATOR, SESSION, Invalid, Refused, bearer_of, body_of
-from .session import Session, Terms
+from .session import Session
 
-SANDBOX_AVATAR = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
 REASONS = (
     *("UNKNOWN", "USER_DISCONNECTED", "SERVER_ERROR", "IDLE_TIMEOUT", "NO_CREDITS"),
     *("USER_CLOSED", "AVATAR_DELETED", "MAX_DURATION_REACHED", "ZOMBIE_SESSION_REAP"),
@@ -30,10 +32,10 @@ routes = web.RouteTableDef()
 async def token(request: web.Request) -> web.Response:
     """Mints the token of a session that is not started."""
     emulator = _with_key(request)
-    terms = _terms(emulator, await body_of(request))
+    asked = terms(emulator, await body_of(request))
     if emulator.is_full("liveavatar"):
         raise Refused(409, 4009, "Session concurrency limit reached")
-    session = emulator.open(terms)
+    session = emulator.open(asked)
     request[SESSION] = session.id
     return _done(emulator, {"session_id": session.id, "session_token": session.token})
 
@@ -52,7 +54,7 @@ async def start(request: web.Request) -> web.Response:
         raise Refused(409, 4009, "Session concurrency limit reached")
     if not session.terms.sandbox and not emulator.accounts["liveavatar"].can_start():
         raise Refused(403, 4003, "Not enough credits")
-    if _cannot_publish_data(session.terms.request.get("livekit_config")):
+    if cannot_publish_data(session.terms.request.get("livekit_config")):
         raise Refused(500, 5000, "Internal server error")
     session.start()
     return _done(emulator, _started(emulator, session, request.host), status=201)
@@ -128,7 +130,7 @@ async def events(request: web.Request) -> web.Response:
 async def avatars(request: web.Request) -> web.Response:
     """Lists the account's avatars."""
     emulator = _with_key(request)
-    rows = [_avatar(each) for each in _known(emulator)]
+    rows = [_avatar(each) for each in known_avatars(emulator)]
     return _done(emulator, {"count": len(rows), "next": None, "previous": None, "results": rows})
 
 
@@ -145,7 +147,7 @@ async def avatar(request: web.Request) -> web.Response:
     """Tells of one avatar."""
     emulator = _with_key(request)
     avatar_id = request.match_info["id"]
-    if _known(emulator) and avatar_id not in (*_known(emulator), SANDBOX_AVATAR):
+    if known_avatars(emulator) and avatar_id not in (*known_avatars(emulator), SANDBOX_AVATAR):
         raise Refused(404, 4004, "Avatar not found")
     return _done(emulator, _avatar(avatar_id))
 
@@ -188,93 +190,6 @@ def _found(emulator: Emulator, request: web.Request, session_id: str) -> Session
     return session
 
 
-def _terms(emulator: Emulator, body: dict[str, Any]) -> Terms:
-    knobs = emulator.knobs
-    if body.get("mode", "LITE") not in ("LITE", "FULL"):
-        raise Invalid("mode", "Input should be 'LITE' or 'FULL'", "enum")
-    sandbox = body.get("is_sandbox") or False
-    if not isinstance(sandbox, bool):
-        raise Invalid("is_sandbox", "Input should be a valid boolean", "bool_parsing")
-    _check_video(body.get("video_settings"))
-    _check_room(body.get("livekit_config"), "livekit_config", _LIVEKIT)
-    _check_room(body.get("agora_config"), "agora_config", _AGORA)
-    longest = knobs.sandbox_seconds if sandbox else knobs.max_seconds
-    limit = body.get("max_session_duration")
-    if limit is None:
-        limit = longest
-    elif (
-        isinstance(limit, bool) or not isinstance(limit, int) or not 0 < limit <= knobs.max_seconds
-    ):
-        message = f"Input should be greater than 0 and at most {knobs.max_seconds:.0f}"
-        raise Invalid("max_session_duration", message)
-    return Terms(
-        service="liveavatar",
-        avatar_id=_avatar_of(emulator, body.get("avatar_id"), sandbox),
-        sandbox=sandbox,
-        limit_s=min(limit, longest),
-        idle_s=knobs.idle_seconds,
-        request=body,
-        own_room=bool(body.get("livekit_config") or body.get("agora_config")),
-    )
-
-
-def _avatar_of(emulator: Emulator, avatar_id: Any, sandbox: bool) -> str:
-    if avatar_id is None:
-        raise Invalid("avatar_id", "Field required", "missing")
-    try:
-        UUID(avatar_id)
-    except (ValueError, TypeError, AttributeError):
-        raise Invalid("avatar_id", "Input should be a valid UUID", "uuid_parsing") from None
-    if sandbox and avatar_id != SANDBOX_AVATAR:
-        if emulator.knobs.sandbox_foreign == "replace":
-            return SANDBOX_AVATAR
-        raise Refused(403, 4003, "This avatar cannot be used in a sandbox")
-    if not sandbox and _known(emulator) and avatar_id not in _known(emulator):
-        raise Refused(403, 4003, "This avatar is not yours")
-    return str(avatar_id)
-
-
-def _known(emulator: Emulator) -> list[str]:
-    return [each.strip() for each in emulator.knobs.avatars.split(",") if each.strip()]
-
-
-def _check_video(video: Any) -> None:
-    if video is None:
-        return
-    if not isinstance(video, dict):
-        raise Invalid("video_settings", "Input should be an object", "dict_type")
-    if video.get("quality", "high") not in ("very_high", "high", "medium", "low"):
-        raise Invalid("video_settings.quality", "unknown quality", "enum")
-    if video.get("encoding", "H264") not in ("H264", "VP8"):
-        raise Invalid("video_settings.encoding", "unknown encoding", "enum")
-
-
-_LIVEKIT = ("livekit_url", "livekit_room", "livekit_client_token")
-_CONNECTORS = ("elevenlabs_agent_config", "openai_realtime_config", "gemini_realtime_config")
-_AGORA = ("agora_app_id", "agora_token", "agora_channel", "agora_uid")
-
-
-def _check_room(config: Any, name: str, fields: tuple[str, ...]) -> None:
-    if config is None:
-        return
-    for field in fields:
-        if not isinstance(config, dict) or not config.get(field):
-            raise Invalid(f"{name}.{field}", "Field required", "missing")
-
-
-def _cannot_publish_data(config: Any) -> bool:
-    """Whether a room's token forbids data, which the vendor is known to answer with 500."""
-    if not config:
-        return False
-    part = [*str(config["livekit_client_token"]).split("."), ""][1]
-    try:
-        claims = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (binascii.Error, ValueError):
-        return False
-    video = claims.get("video") if isinstance(claims, dict) else None
-    return isinstance(video, dict) and video.get("canPublishData") is False
-
-
 def _started(emulator: Emulator, session: Session, host: str) -> dict[str, Any]:
     knobs = emulator.knobs
     own = session.terms.own_room and knobs.own_room_fields != "filled"
@@ -290,14 +205,9 @@ def _started(emulator: Emulator, session: Session, host: str) -> dict[str, Any]:
     if not (own and knobs.own_room_fields == "absent"):
         data |= room
     url = emulator.socket_url(session, host)
-    if url and not _is_spoken_by_the_vendor(session.terms.request):
+    if url and not is_spoken_by_the_vendor(session.terms.request):
         data["ws_url"] = url
     return data
-
-
-def _is_spoken_by_the_vendor(request: dict[str, Any]) -> bool:
-    """Whether a session is not LITE, or leaves the agent to the vendor: it has no socket then."""
-    return request.get("mode") == "FULL" or any(request.get(each) for each in _CONNECTORS)
 
 
 def _entry(session: Session) -> dict[str, Any]:

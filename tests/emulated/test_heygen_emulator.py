@@ -19,7 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from emulators.heygen import Emulator, serve
-from emulators.heygen.liveavatar import SANDBOX_AVATAR
+from emulators.heygen.lite_request import SANDBOX_AVATAR
 
 pytestmark = pytest.mark.asyncio
 
@@ -316,7 +316,7 @@ async def test_an_interrupt_cuts_what_was_not_heard() -> None:
     async with talking() as (emulator, socket, _):
         pcm = counted(8.0)
         await say(socket, "speak", pcm)
-        await event(socket, type="agent.speak_started")
+        await emulator.hears(0.3)
         await say(socket, "interrupt", of="i")
         assert (await event(socket, type="agent.audio_buffer_cleared"))["source_event_id"] == "i"
         await event(socket, type="agent.state_updated", new_state="idle")
@@ -324,6 +324,7 @@ async def test_an_interrupt_cuts_what_was_not_heard() -> None:
         assert said.started_at
         assert said.cut
         assert said.seconds == pytest.approx(cut.at - said.started_at, abs=1e-3)
+        assert 0.3 <= said.seconds < 8.0
         assert said.audio == pcm[: said.samples * 2]
         assert cut.unheard == 8 * 24_000 - said.samples
 
