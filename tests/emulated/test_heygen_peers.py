@@ -203,7 +203,8 @@ async def test_pipecats_transport_is_seen_to_talk_on_after_a_cut(
         await emulator.until(lambda: ended(1), TRUST_S)
         (said,) = emulator.heard()
         after = [each.kind for each in emulator.received() if each.at > cut]
-        assert after == ["agent.speak_end"]
+        assert after[-1] == "agent.speak_end"
+        assert {*after[:-1]} <= {"agent.speak"}  # pieces of 40 ms that were on their way
         assert not emulator.interruptions()
         assert said.ended_at
         assert said.ended_at - cut > 2.0
