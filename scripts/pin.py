@@ -32,6 +32,9 @@ def resolve(project: str) -> list[str]:
         *("--no-emit-index-url", "--no-emit-find-links"),
     ]
     with tempfile.TemporaryDirectory() as folder:  # elsewhere, so that old pins do not count
+        overrides = Path(folder) / "overrides.txt"
+        overrides.write_text("\n".join(table["tool"]["uv"]["override-dependencies"]))
+        command += ["--override", str(overrides)]
         compiled = subprocess.run(
             command, input="\n".join(wanted), cwd=folder, text=True, check=True, stdout=-1
         )

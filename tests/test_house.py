@@ -77,7 +77,8 @@ def test_every_pin_is_exact() -> None:
 
 
 def test_direct_dependencies_are_ranges_and_pinned() -> None:
-    direct = [*product(), *PROJECT["dependency-groups"]["dev"]]
+    groups = PROJECT["dependency-groups"]
+    direct = [*product(), *groups["dev"], *groups["peers"]]
     direct += [each for extra in EXTRAS.values() for each in extra]
     assert not [each for each in direct if "==" in each or re.fullmatch(r"[\w.\[\]-]+", each)]
     assert {normal(each) for each in direct} <= pins()

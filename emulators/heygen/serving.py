@@ -1,0 +1,51 @@
+"""The vendor on a port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from . import admin, control, interactive, liveavatar
+from .emulator import Emulator
+from .knobs import Knobs
+from .replies import EMULATOR, as_the_vendor
+
+
+def application(emulator: Emulator) -> web.Application:
+    """Returns REST, sockets and `/_emulator/…` as one application."""
+    app = web.Application(middlewares=[as_the_vendor], client_max_size=4 * 2**20)
+    app[EMULATOR] = emulator
+    for part in (liveavatar, interactive, control, admin):
+        app.add_routes(part.routes)
+    return app
+
+
+@asynccontextmanager
+async def serve(
+    *, host: str = "127.0.0.1", port: int = 0, seed: int | None = None, **knobs: Any
+) -> AsyncIterator[Emulator]:
+    """Runs the vendor while the block runs; port 0 takes a free one.
+
+    Args:
+        host: Where it listens.
+        port: Likewise.
+        seed: What its hidden delays are drawn from; any, if none is given.
+        knobs: Fields of `Knobs`.
+    """
+    emulator = Emulator(Knobs().turned(knobs), seed=seed)
+    runner = web.AppRunner(application(emulator), access_log=None, shutdown_timeout=0.1)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port)
+        await site.start()
+        listening = runner.addresses[0]
+        emulator.url = f"http://{listening[0]}:{listening[1]}"
+        yield emulator
+    finally:
+        for each in emulator.sessions.values():
+            each.reading.set()
+            each.end("SERVER_ERROR")
+        await runner.cleanup()
