@@ -324,6 +324,9 @@ class SpeechCore:
         """Part with the utterances that were heard to the end."""
         while self._utterances and self._is_done(self._utterances[0], now):
             done = self._utterances.popleft()
+            if self._utterances:
+                end = done.playhead.when(done.playhead.sent) or now
+                self._utterances[0].playhead.come_up(since=min(end, now), now=now)
             if not done.begun and not done.offset:
                 self._script.drop_words(done)  # a TTS that made no sound has said nothing
             self._run.ended(now)
@@ -393,8 +396,11 @@ class SpeechCore:
             utterance.queue.samples,
             lead=self._lead(now),
             more_may_come=self._more_may_come(utterance, now),
+            opening=not utterance.begun,
         ):
             if not utterance.begun:
+                if any(u.begun for u in self._utterances):
+                    utterance.playhead.follow()
                 utterance.begun = True
                 begin = Begin(
                     self._generation,
