@@ -5,15 +5,20 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import ssl
 import sys
 from base64 import b64decode
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.emulated.standins.heygen import GONE, HANG, Answer, HeyGenStandIn, heygen
 from transports.avatar import (
@@ -447,6 +452,17 @@ async def test_who_leaves_before_the_start_does_not_start(journal: Journal) -> N
         assert await journal.entries() == []
 
 
+async def test_who_leaves_while_nothing_costs_anything_does_not_wait(journal: Journal) -> None:
+    async with at_heygen(LiveAvatarVendor, journal) as (stand_in, vendor):
+        stand_in.answer(TOKEN, HANG)
+        async with talking(vendor) as conversation:
+            await stand_in.until(lambda: TOKEN in stand_in.paths())
+            async with asyncio.timeout(2):
+                await conversation.session.aclose()
+        assert stand_in.paths() == [TOKEN]
+        assert await journal.entries() == []
+
+
 async def test_a_stop_that_fails_is_repeated_and_else_stays_in_the_journal(
     journal: Journal,
 ) -> None:
@@ -537,6 +553,47 @@ async def test_an_address_that_must_not_be_dialled_is_not(journal: Journal, url:
             assert isinstance(error, UnexpectedReply | VendorUnreachable)
             assert "SECRET-" not in str(error)
         assert stand_in.upgrades == []
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_a_secure_socket_is_spoken_to_only_if_its_certificate_is_good(
+    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+) -> None:
+    server, authority = certificate(tmp_path)
+    if trusted:
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    async with heygen(server) as (stand_in, url):
+        vendor = LiveAvatarVendor(api_key=KEY, api_url=url, journal=journal)
+        async with talking(vendor) as conversation:
+            if trusted:
+                conversation.say(noise(0.5))
+                await stand_in.until(lambda: audio(stand_in) == noise(0.5))
+            else:
+                assert isinstance(await conversation.error(), VendorUnreachable)
+        assert len(stand_in.upgrades) == trusted
+        assert stand_in.running == set()
+
+
+def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
+    """One for localhost that vouches for itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    now = datetime.now(UTC)
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    file = folder / "localhost.pem"
+    file.write_bytes(
+        key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain) + signed.public_bytes(pem)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context, file
 
 
 async def test_a_redirect_of_the_socket_is_not_followed(journal: Journal) -> None:

@@ -32,6 +32,9 @@ from loguru import logger
 
 from .errors import AvatarError, JournalUnusable
 from .owner import Owner, is_dead, this_process
+from .vendor import short
+
+__all__ = ["Entry", "Journal", "reap"]
 
 LOCKED_S = 2.0
 """How long another process may keep the file for itself."""
@@ -148,8 +151,9 @@ class Journal:
     async def adopt(self, vendor: str, account: str) -> list[Entry]:
         """Take over what dead processes have left of this account.
 
-        What has passed the vendor's limit is taken out. Two processes that adopt at the same time
-        get each entry once; those without a session's id are told to both, and belong to neither.
+        What has no session's id is taken out when it has passed the vendor's limit; until then it
+        is told to everyone, and belongs to nobody. Two processes that adopt at the same time get
+        each of the others once.
 
         Raises:
             JournalUnusable
@@ -158,7 +162,7 @@ class Journal:
         def take(rows: sqlite3.Connection) -> list[Entry]:
             me, now = this_process(), time.time()
             mine = self._fingerprint(vendor, account)
-            rows.execute("DELETE FROM entry WHERE until < ?", (now,))
+            rows.execute("DELETE FROM entry WHERE session IS NULL AND until < ?", (now,))
             left = [
                 entry for entry, owner in _all(rows, vendor=vendor, account=mine) if is_dead(owner)
             ]
@@ -247,10 +251,11 @@ async def reap(
         try:
             await stop(entry.session)
         except AvatarError as error:
-            logger.warning(f"{vendor} session {entry.session} could not be stopped: {error}")
+            logger.warning(f"{vendor} session {short(entry.session)} is not stopped: {error}")
             running.append(entry)
         else:
-            logger.info(f"{vendor} session {entry.session}, left open by a dead bot, is stopped")
+            name = f"{vendor} session {short(entry.session)}"
+            logger.info(f"{name}, which a dead bot has left open, is stopped")
             await journal.strike(entry.id)
     return running
 

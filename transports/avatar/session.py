@@ -20,7 +20,7 @@ from .core import SpeechCore
 from .errors import AvatarError, ConnectionLost, NeverReady
 from .reports import Report
 from .undo import finish
-from .vendor import Opened, Socket, Vendor, Wire
+from .vendor import Opened, Socket, Vendor, Wire, short
 
 CLOSE_TIMEOUT_S = 5.0
 
@@ -165,7 +165,7 @@ class AvatarSession:
             await finish(self._vendor.close(opened), within_s=CLOSE_TIMEOUT_S)
         except (AvatarError, TimeoutError) as error:
             # Not an error of the conversation, which is over; who pays has to know of it.
-            name = f"{self._vendor.name} session {opened.id}"
+            name = f"{self._vendor.name} session {short(opened.id)}"
             logger.warning(f"{name} could not be stopped and may still run: {error or 'no answer'}")
 
     async def _read(self, socket: Socket, wire: Wire) -> None:

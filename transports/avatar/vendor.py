@@ -52,12 +52,17 @@ class Opened:
     """A session that exists at the vendor.
 
     Attributes:
-        id: The vendor's; fit for a log.
+        id: The vendor's; its beginning is fit for a log (`short`).
         secrets: Tokens and signed addresses by name. They stay out of every log and error.
     """
 
     id: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def short(session: str) -> str:
+    """As much of a session's id as tells it from others. The whole may be all that opens it."""
+    return session[:8]
 
 
 class Socket(Protocol):

@@ -13,5 +13,13 @@ stand-ins only. What sources disagree about is an argument whose default is the 
 from .alpha import AlphaVendor
 from .interactive import InteractiveVendor
 from .liveavatar import LiveAvatarVendor, LiveKitRoom
+from .vendor import ADVISED, FASTEST
 
-__all__ = ["AlphaVendor", "InteractiveVendor", "LiveAvatarVendor", "LiveKitRoom"]
+__all__ = [
+    "ADVISED",
+    "FASTEST",
+    "AlphaVendor",
+    "InteractiveVendor",
+    "LiveAvatarVendor",
+    "LiveKitRoom",
+]

@@ -21,7 +21,7 @@ from ..avatar.errors import AvatarError, JournalUnusable, UnexpectedReply, Vendo
 from ..avatar.events import Ended, Interrupted, Started, Talking
 from ..avatar.journal import Entry, Journal, reap
 from ..avatar.undo import finish
-from ..avatar.vendor import Opened, Profile, Socket, UserLeg
+from ..avatar.vendor import Opened, Profile, Socket, UserLeg, short
 from .rest import NotConnected, Rest, check_address, is_loopback
 from .wire import ControlWire
 
@@ -96,6 +96,7 @@ class HeyGenVendor:
         self._url = check_address(api_url)
         self._journal = Journal.of_this_user() if journal is None else journal
         self._wanted = True
+        self._at_stake = False  # whether a call that may cost something was made
         self._entries: dict[str, str] = {}
 
     # What the generations fill in
@@ -135,6 +136,8 @@ class HeyGenVendor:
             return await asyncio.shield(opening)
         except asyncio.CancelledError:
             self._wanted = False
+            if not self._at_stake:
+                opening.cancel()
             with suppress(TimeoutError):
                 await finish(self._take_back(opening), within_s=UNDO_S)
             raise
@@ -187,6 +190,7 @@ class HeyGenVendor:
     async def _open(self) -> Opened:
         entry = await self._journal.intend(self.name, self._key, limit_s=self.limit_s)
         async with self._rest() as rest:
+            self._at_stake = self.naming_costs
             try:
                 named = await self._name(rest)
             except BaseException as error:
@@ -199,6 +203,7 @@ class HeyGenVendor:
                 await self._journal.name(entry, named.id)
                 if not self._wanted:
                     raise _NotWanted
+                self._at_stake = True
                 return await self._start(rest, named)
             except BaseException:
                 await self._undo(named.id)
@@ -213,12 +218,12 @@ class HeyGenVendor:
             await finish(undo(), within_s=UNDO_S)
         except (AvatarError, TimeoutError) as error:
             why = error or "no answer"
-            logger.warning(f"{self.name} session {session} could not be stopped: {why}")
+            logger.warning(f"{self.name} session {short(session)} could not be stopped: {why}")
 
     async def _take_back(self, opening: asyncio.Task[Opened]) -> None:
         try:
             opened = await opening
-        except AvatarError:
+        except (AvatarError, asyncio.CancelledError):
             return  # it has cleaned up after itself
         await self._undo(opened.id)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -109,7 +110,8 @@ class HeyGenStandIn:
             given = Answer(500)
         if given is None:
             given = await self._works(request, body or {})
-        text = json.dumps({"code": 1000, "message": "SECRET-message", "data": given.data})
+        code = {"code": 1000} if given.status < 300 else {}
+        text = json.dumps(code | {"message": "SECRET-message", "data": given.data})
         text = text if given.body is None else given.body
         return web.Response(
             status=given.status, text=text, headers=given.headers, content_type="application/json"
@@ -172,8 +174,10 @@ class HeyGenStandIn:
 
 
 @asynccontextmanager
-async def heygen() -> AsyncIterator[tuple[HeyGenStandIn, str]]:
-    """The stand-in and the address of its REST."""
+async def heygen(
+    certificate: ssl.SSLContext | None = None,
+) -> AsyncIterator[tuple[HeyGenStandIn, str]]:
+    """The stand-in and the address of its REST. With a certificate, its socket is `wss`."""
     stand_in = HeyGenStandIn()
     app = web.Application()
     app.router.add_get("/socket/{path}", stand_in.socket)
@@ -183,6 +187,10 @@ async def heygen() -> AsyncIterator[tuple[HeyGenStandIn, str]]:
     try:
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
+        if certificate is not None:
+            secured = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=certificate)
+            await secured.start()
+            stand_in.ws_url = f"wss://localhost:{runner.addresses[1][1]}/socket/SECRET-path"
         yield stand_in, f"http://127.0.0.1:{runner.addresses[0][1]}"
     finally:
         stand_in.let_go.set()

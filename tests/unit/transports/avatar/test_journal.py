@@ -135,12 +135,16 @@ async def test_a_stop_that_is_not_confirmed_stays_noted_for_the_next_start(tmp_p
     assert len(await Journal(tmp_path).entries()) == 1
 
 
-async def test_what_has_passed_the_vendors_limit_is_over(tmp_path: Path) -> None:
-    die(tmp_path, "lost")
+async def test_past_the_vendors_limit_what_has_no_name_is_over_and_what_has_one_is_stopped(
+    tmp_path: Path,
+) -> None:
+    die(tmp_path, "lost", "s1")
     with sqlite3.connect(tmp_path / "journal.sqlite") as rows:
         rows.execute("UPDATE entry SET until = 0")
     rows.close()
-    assert await reap(Journal(tmp_path), "V", KEY, Stops()) == []
+    stop = Stops()
+    assert await reap(Journal(tmp_path), "V", KEY, stop) == []
+    assert stop.stopped == ["s1"]
     assert await Journal(tmp_path).entries() == []
 
 
