@@ -439,6 +439,28 @@ async def test_who_leaves_during_the_start_leaves_nothing_running(
         assert conversation.errors == []
 
 
+@pytest.mark.parametrize("make", ALL)
+async def test_who_leaves_at_any_moment_of_the_opening_leaves_nothing_running(
+    make: Make, journal: Journal
+) -> None:
+    async with at_heygen(make, journal) as (stand_in, vendor):
+        turns, opened = 0, False
+        while not opened:
+            vendor = make(api_key=KEY, api_url=vendor._url, journal=journal)
+            opening = asyncio.create_task(vendor.open())
+            for _ in range(turns):
+                await asyncio.sleep(0)  # a turn of the loop
+            opened = opening.done()
+            opening.cancel()
+            await asyncio.wait({opening})
+            if opened:
+                await vendor.close(opening.result())
+            assert stand_in.running == set(), turns
+            assert await journal.entries() == [], turns
+            turns += 1
+        assert turns > 20
+
+
 async def test_who_leaves_before_the_start_does_not_start(journal: Journal) -> None:
     async with at_heygen(InteractiveVendor, journal) as (stand_in, vendor):
         stand_in.answer(NEW, HANG)
