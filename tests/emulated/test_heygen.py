@@ -322,6 +322,20 @@ async def pour(stand_in: HeyGenStandIn) -> None:
         await stand_in.say("agent.audio_buffer_appended", source_event_id="x" * 500)
 
 
+async def test_a_server_that_does_not_read_keeps_nobody_from_leaving(journal: Journal) -> None:
+    async with at_heygen(LiveAvatarVendor, journal) as (stand_in, vendor):
+        stand_in.reads = False
+        async with talking(vendor) as conversation:
+            await stand_in.until(lambda: bool(stand_in.sockets))
+            for _ in range(5):
+                conversation.say(noise(60.0))
+            conversation.cut_in()
+            async with asyncio.timeout(DEADLINE_S):
+                await conversation.session.aclose()
+        assert stand_in.running == set()
+        assert conversation.errors == []
+
+
 # What can go wrong
 
 
@@ -651,3 +665,10 @@ async def test_a_socket_that_does_not_open_is_typed_and_the_session_stopped(
 async def test_an_api_address_that_would_show_the_key_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="address of the API"):
         LiveAvatarVendor(api_key=KEY, api_url=url)
+
+
+@pytest.mark.parametrize("key", ["", "SECRET-a b", "SECRET-a\n", "SECRET-ä"])
+async def test_a_key_that_cannot_be_one_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ValueError, match="takes an API key") as refusal:
+        AlphaVendor(api_key=key)
+    assert "SECRET-" not in str(refusal.value)

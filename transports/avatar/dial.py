@@ -13,7 +13,7 @@ import logging
 import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from urllib.parse import SplitResult, urlsplit
 
@@ -92,7 +92,8 @@ async def dial(url: str, *, vendor: str, loopback: bool = False) -> AsyncIterato
     try:
         yield WebSocket(connection, vendor)
     finally:
-        await finish(connection.close(), within_s=CLOSE_TIMEOUT_S + 1.0)
+        with suppress(TimeoutError):  # the library has its own limit, and then cuts the connection
+            await finish(connection.close(), within_s=CLOSE_TIMEOUT_S + 1.0)
 
 
 async def _connect(to: SplitResult, url: str, vendor: str, loopback: bool) -> ClientConnection:

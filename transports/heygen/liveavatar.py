@@ -74,6 +74,8 @@ class LiveAvatarVendor(HeyGenVendor):
         super().__init__(
             "LiveAvatar", api_key=api_key, api_url=api_url, profile=profile, journal=journal
         )
+        if max_session_s is not None and max_session_s < 1:
+            raise ValueError("max_session_s takes at least one second")
         self._avatar_id = avatar_id
         self._sandbox = sandbox
         self._max_session_s = max_session_s

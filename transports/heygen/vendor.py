@@ -9,6 +9,7 @@ overtakes its start stops nothing.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
@@ -73,6 +74,9 @@ class HeyGenVendor:
         api_url: Address of the API.
         profile: How the avatar is spoken to.
         journal: Where paid sessions are noted; this user's own by default.
+
+    Raises:
+        ValueError: The key cannot be one, or the address would show it to others.
     """
 
     limit_s = 3_600.0
@@ -90,6 +94,8 @@ class HeyGenVendor:
         profile: Profile,
         journal: Journal | None,
     ) -> None:
+        if not re.fullmatch(r"[!-~]+", api_key):
+            raise ValueError(f"{name} takes an API key: printable characters without a space")
         self.name = name
         self.profile = profile
         self._key = api_key

@@ -170,8 +170,8 @@ class ControlWire:
         if self._talks:
             return [*events, Started()]
         if not self._names_speech and self._sent and self._sent[0].sealed:
-            # All that is there was heard, or the first of it: who hears it in order can tell.
-            self._sent = deque((s for s in self._sent if not s.sealed), maxlen=MOST_UTTERANCES)
+            # It names none: who hears them in order knows which one is over.
+            self._sent.popleft()
             events.append(Ended())
         return events
 

@@ -59,6 +59,7 @@ class HeyGenStandIn:
         self.script: dict[str, list[Any]] = defaultdict(list)
         self.ws_url: str | None = None
         self.greets = True
+        self.reads = True
         self.running: set[str] = set()
         self.slow_start: asyncio.Event | None = None
         self._ids = 0
@@ -162,6 +163,8 @@ class HeyGenStandIn:
         await socket.send_str('{"type": "session.state_updated", "state": "new"}')
         if self.greets:
             await socket.send_str('{"type": "session.state_updated", "state": "connected"}')
+        if not self.reads:
+            await self.let_go.wait()
         async for message in socket:
             if message.type is WSMsgType.TEXT:
                 self.messages.append(json.loads(message.data))

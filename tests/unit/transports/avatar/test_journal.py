@@ -241,6 +241,37 @@ async def test_a_folder_that_cannot_be_written_is_refused(tmp_path: Path) -> Non
         await Journal(tmp_path / "state").intend("V", KEY, limit_s=600)
 
 
+FULL = """
+import asyncio, resource, sys
+from pathlib import Path
+from transports.avatar.errors import JournalUnusable
+from transports.avatar.journal import Journal
+
+async def main():
+    journal = Journal(Path(sys.argv[1]))
+    await journal.entries()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+    try:
+        for _ in range(100):
+            await journal.intend("V" * 500, "SECRET-key", limit_s=600)
+    except JournalUnusable as error:
+        print("refused")
+
+asyncio.run(main())
+"""
+
+
+def fill(folder: Path) -> bytes:
+    """What a process says that may write no more than a page."""
+    command = [sys.executable, "-c", FULL, folder]
+    return subprocess.run(command, cwd=ROOT, timeout=60, check=True, capture_output=True).stdout
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no such limit")
+async def test_a_disk_that_is_full_is_refused(tmp_path: Path) -> None:
+    assert fill(tmp_path) == b"refused\n"
+
+
 async def test_without_a_journal_each_session_is_warned_of() -> None:
     lines: list[str] = []
     sink = logger.add(lines.append, format="{message}")
