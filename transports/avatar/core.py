@@ -37,6 +37,9 @@ HOLD_S = 5.0
 ACK_GRACE_S = 1.0
 """An acknowledgement that is this late will not come."""
 
+FOLLOWED_S = 0.3
+"""The same where the next utterance is at the vendor already: its words wait for this end."""
+
 
 class Leg(Enum):
     """Whether the vendor can be told anything."""
@@ -488,4 +491,5 @@ class SpeechCore:
         end = first.playhead.when(first.playhead.sent)
         if end is None or first.vendor_ended or Ended not in self._profile.acknowledges:
             return end
-        return end + ACK_GRACE_S
+        followed = any(u.begun for u in self._utterances if u is not first)
+        return end + (FOLLOWED_S if followed else ACK_GRACE_S)

@@ -12,6 +12,9 @@ from __future__ import annotations
 SILENCE_S = 1.0
 """How long a vendor that acknowledges may say nothing new before the model takes over."""
 
+FOLLOWING_S = 0.3
+"""The same for speech that follows other speech at once: its start is told soon, or not at all."""
+
 _ROUNDING = 1e-3
 """Of a sample: at the time that `when` gives for a sample, `at` has reached it."""
 
@@ -44,7 +47,7 @@ class Playhead:
         """The speech before it was heard to its end at the time `since`."""
         if self._follows and self._sent:
             self._anchor = (max(since, self._earliest), 0)
-            self._news_at = now
+            self._news_at = now - SILENCE_S + FOLLOWING_S
         self._follows = False
 
     def send(self, samples: int, *, now: float) -> None:

@@ -15,6 +15,7 @@ from transports.heygen.wire import ControlWire
 
 DELAY_S = 0.45  # the profile says 0.2
 GAP_S = 0.1
+GRACES_S = 0.6  # without a word between two sentences it takes so long to go on
 EVERY_S = 0.02
 
 
@@ -73,6 +74,30 @@ def test_sentences_are_heard_when_the_server_plays_them(dialect: str) -> None:
     assert day.when(SpeakingStarted) == pytest.approx(start + DELAY_S, abs=0.05)
     (stopped,) = [when for when, report in day.reports if isinstance(report, SpeakingStopped)]
     assert stopped == pytest.approx(at - GAP_S, abs=0.15)
+
+
+def test_sentences_without_a_word_between_them_are_followed_by_their_length() -> None:
+    day, wire = Day(FASTEST), ControlWire("HeyGen", awaits_connected=False)
+    start = day.now
+    for number in range(3):
+        day.core.begin(f"run{number}", now=day.now)
+        day.core.audio(voice(2.0), now=day.now)
+        day.core.word(number, 24_000, now=day.now)
+        day.core.end(now=day.now)
+    day.look()
+    for command in day.commands:
+        wire.encode(command)
+    day.pass_time(DELAY_S)
+    for event in wire.decode(json.dumps({"type": "agent.state_updated", "new_state": "talking"})):
+        day.core.receive(event, now=day.now)
+    day.pass_time(6.0)
+    for event in wire.decode(json.dumps({"type": "agent.state_updated", "new_state": "idle"})):
+        day.core.receive(event, now=day.now)
+    day.pass_time(0.1)
+    assert day.core.quiet
+    for number in range(3):
+        truth = start + DELAY_S + 2.0 * number + 1.0
+        assert truth - 0.01 <= heard(day, number) <= truth + GRACES_S
 
 
 def heard(day: Day, word: Any) -> float:
