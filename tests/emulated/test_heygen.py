@@ -30,12 +30,14 @@ from transports.avatar import (
     NeverReady,
     NoCredits,
     RateLimited,
+    Socket,
     TooManySessions,
     UnexpectedReply,
     VendorRefused,
     VendorUnreachable,
 )
 from transports.avatar.core import SpeechCore
+from transports.avatar.dial import UNACKNOWLEDGED_S
 from transports.avatar.journal import Journal
 from transports.avatar.reports import Report, SpeakingStarted, SpeakingStopped
 from transports.avatar.session import AvatarSession
@@ -238,8 +240,10 @@ async def test_what_interactive_avatar_is_asked_for(journal: Journal) -> None:
             "avatar_id": "a1",
         }
         assert [call.body for call in stand_in.calls[1:]] == [{"session_id": "s1"}] * 2
-        assert vendor.profile.keep_alive_s is not None
-        assert vendor.profile.keep_alive_s < 15
+        assert vendor.profile.keep_alive_s == 10
+    for seconds in (29, 3_601):
+        with pytest.raises(ValueError, match="30 to 3600"):
+            InteractiveVendor(api_key=KEY, idle_limit_s=seconds)
 
 
 async def test_nothing_is_said_before_the_server_is_connected(journal: Journal) -> None:
@@ -334,6 +338,25 @@ async def test_a_server_that_does_not_read_keeps_nobody_from_leaving(journal: Jo
                 await conversation.session.aclose()
         assert stand_in.running == set()
         assert conversation.errors == []
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the kernel does not tell")
+async def test_a_server_that_does_not_read_for_long_is_lost(journal: Journal) -> None:
+    async with at_heygen(LiveAvatarVendor, journal) as (stand_in, vendor):
+        stand_in.reads = False
+        async with (
+            vendor.dial(await vendor.open()) as socket,
+            asyncio.timeout(4 * UNACKNOWLEDGED_S),
+        ):
+            with pytest.raises(ConnectionLost):
+                await send_for_ever(socket)
+        await vendor.stop("s1")
+
+
+async def send_for_ever(socket: Socket) -> None:
+    while True:
+        await socket.send("x" * 60_000)
 
 
 # What can go wrong

@@ -17,10 +17,7 @@ from .vendor import ADVISED, GONE, HeyGenVendor, Named
 
 API_URL = "https://api.heygen.com"
 
-IDLE_LIMIT_S = 30
-"""The smallest that is taken: what is left open by a fault is over that soon."""
-
-KEEP_ALIVE_S = 10.0
+LEAST_IDLE_S, MOST_IDLE_S = 30, 3_600
 _ENDED = "10002"  # "invalid session"
 
 
@@ -34,6 +31,10 @@ class InteractiveVendor(HeyGenVendor):
         api_key: Of HeyGen; a key of LiveAvatar is another one.
         avatar_id: Who is shown; the vendor's choice where empty.
         quality: Of the picture.
+        idle_limit_s: After how long without a message the vendor ends the session, from 30 to 3600
+            seconds; what is left open by a fault is over that soon. It is kept alive three times
+            as often, over the control socket. That this counts as a message is known of
+            LiveAvatar only.
         profile: How it is spoken to.
         journal: Where paid sessions are noted; by default this user's own, see `Journal`.
         api_url: Address of the API.
@@ -45,17 +46,21 @@ class InteractiveVendor(HeyGenVendor):
         api_key: str,
         avatar_id: str = "",
         quality: Literal["high", "medium", "low"] = "high",
+        idle_limit_s: int = LEAST_IDLE_S,
         profile: Profile = ADVISED,
         journal: Journal | None = None,
         api_url: str = API_URL,
     ) -> None:
+        if not LEAST_IDLE_S <= idle_limit_s <= MOST_IDLE_S:
+            raise ValueError(f"idle_limit_s takes {LEAST_IDLE_S} to {MOST_IDLE_S}")
         self._avatar_id = avatar_id
+        self._idle_limit_s = idle_limit_s
         self._quality = quality
         super().__init__(
             "HeyGen",
             api_key=api_key,
             api_url=api_url,
-            profile=replace(profile, keep_alive_s=KEEP_ALIVE_S),
+            profile=replace(profile, keep_alive_s=idle_limit_s / 3),
             journal=journal,
         )
 
@@ -64,7 +69,7 @@ class InteractiveVendor(HeyGenVendor):
             "version": "v2",
             "quality": self._quality,
             "video_encoding": "H264",
-            "activity_idle_timeout": IDLE_LIMIT_S,
+            "activity_idle_timeout": self._idle_limit_s,
         }
         if self._avatar_id:
             body["avatar_id"] = self._avatar_id
