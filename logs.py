@@ -25,10 +25,10 @@ BLOT = "<redacted>"
 
 _SECRETS = re.compile(
     r"""
-      (?P<scheme> \b(?:bearer\s+|basic\s+(?=[\w+/-]{12})) ) [\w.~+/=-]+
+      (?P<scheme> \b(?:bearer\s+|(?:basic|token)\s+(?=[\w+/-]{12})) ) [\w.~+/=-]+
     | (?P<ticket> \bticket\. | \bice-pwd: ) [\w.+/-]+
     | (?P<named>  (?:token|secret|password|passwd|api[_-]?key|apikey|authorization|signature)
-                  \\?["']? \s* [=:] \s* ) (?! \\?["']?(?:bearer|basic)\b )
+                  \\?["']? \s* [=:] \s* ) (?! \\?["']?(?:bearer|basic|token)\b )
                   (?: \\?(?P<quote>["']) (?:(?!\\?(?P=quote)).)+ | (?!["'])[^\s"'\\&,;)}\]]+ )
     | \beyJ[\w-]{8,2000}\.[\w-]{8,}(?:\.[\w-]*)?
     | \b(?:sk|pk|rk|xi|sess|ghp|gsk)[-_][\w-]{16,}

@@ -4,10 +4,11 @@ What is planned and does not work yet is refused, so that nobody waits for a fac
 version cannot show.
 """
 
+import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -36,12 +37,35 @@ class Settings:
     max_session_seconds: int
     public_url: str | None
     """Origin under which a reverse proxy shows the page, such as `https://bot.example.com`."""
+    trusted_proxies: tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
+    """Reverse proxies that may connect from elsewhere, and whose `X-Forwarded-*` is believed."""
+    max_sessions: int
     session_secret: bytes | None = field(repr=False)
     """256-bit key that signs tickets; None: the server keeps one of its own in a file."""
-    daily_api_key: str = field(repr=False)
-    livekit_url: str
-    livekit_api_key: str = field(repr=False)
-    livekit_api_secret: str = field(repr=False)
+    daily_api_key: str | None = field(repr=False)
+    livekit_url: str | None
+    livekit_api_key: str | None = field(repr=False)
+    livekit_api_secret: str | None = field(repr=False)
+    openai_api_key: str | None = field(repr=False)
+    openai_base_url: str | None
+    """Where a server answers as OpenAI's does; None: at OpenAI."""
+    openai_model: str
+    deepgram_api_key: str | None = field(repr=False)
+    deepgram_api_url: str
+    deepgram_model: str
+    elevenlabs_api_key: str | None = field(repr=False)
+    elevenlabs_api_url: str
+    elevenlabs_voice_id: str
+    elevenlabs_model: str
+    cartesia_api_key: str | None = field(repr=False)
+    cartesia_api_url: str
+    cartesia_voice_id: str
+    cartesia_model: str
+
+    def secrets(self) -> list[str]:
+        """What no log may show, as it would stand there."""
+        values = [getattr(self, each.name) for each in fields(self) if not each.repr]
+        return [each.hex() if isinstance(each, bytes) else each for each in values if each]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +111,35 @@ def _one_of(*works: str, planned: tuple[str, ...] = ()) -> Callable[[str], str]:
 
 
 def _language(text: str) -> str:
-    if text == "en":
-        return text
-    if re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", text):
-        raise NotYetError
-    raise ValueError
+    if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", text):
+        raise ValueError
+    return text
+
+
+def _api_key(text: str) -> str | None:
+    if not re.fullmatch(r"[!-~]{0,1000}", text):
+        raise ValueError
+    return text or None
+
+
+def _name(text: str) -> str:
+    """A model or a voice, as its provider calls it; it becomes part of addresses."""
+    if not re.fullmatch(r"[A-Za-z0-9][\w.:@/-]{0,199}", text) or ".." in text:
+        raise ValueError
+    return text
+
+
+def _service(text: str) -> str | None:
+    if not text:
+        return None
+    url = urlsplit(text)
+    secure = url.scheme in ("https", "wss")
+    here = url.scheme in ("http", "ws") and url.hostname in LOOPBACK_NAMES
+    if not (secure or here) or not _NETLOC.fullmatch(url.netloc) or (url.port or 1) < 1:
+        raise ValueError
+    if url.query or url.fragment or not re.fullmatch(r"[\w./~-]*", url.path):
+        raise ValueError
+    return text.rstrip("/")
 
 
 def _text(longest: int) -> Callable[[str], str]:
@@ -109,24 +157,32 @@ def _seconds(text: str) -> int:
     return int(text)
 
 
+def _sessions(text: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= 1_000:
+        raise ValueError
+    return int(text)
+
+
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    given = [each.strip() for each in text.split(",")] if text else []
+    networks = tuple(ipaddress.ip_network(each) for each in given)
+    if any(network.prefixlen == 0 for network in networks):
+        raise ValueError  # everybody is nobody to trust
+    return networks
+
+
 def _secret(text: str) -> bytes | None:
     if text and not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
         raise ValueError
     return bytes.fromhex(text) or None
 
 
-def _key(text: str) -> str:
-    if not re.fullmatch(r"[!-~]{0,500}", text):
-        raise ValueError
-    return text
-
-
-def _livekit_url(text: str) -> str:
+def _livekit_url(text: str) -> str | None:
     url = urlsplit(text)
     secure = url.scheme == "wss" or (url.scheme == "ws" and url.hostname in LOOPBACK_NAMES)
     if text and not (secure and _NETLOC.fullmatch(url.netloc)):
         raise ValueError
-    return text
+    return text or None
 
 
 def _origin(text: str) -> str | None:
@@ -143,12 +199,38 @@ def _origin(text: str) -> str | None:
 
 VENDORS = ("liveavatar", "heygen", "heygen-alpha", "zego", "zego-agent", "akool")
 
+PROVIDERS: dict[str, dict[str, tuple[str, ...]]] = {
+    "stt": {"deepgram": ("deepgram_api_key",)},
+    "llm": {"openai": ("openai_api_key", "openai_base_url")},
+    "tts": {"cartesia": ("cartesia_api_key",), "elevenlabs": ("elevenlabs_api_key",)},
+}
+"""Who can take which part, and the settings of which one has to be there."""
+
+LOCAL_LANGUAGE = "en"
+"""What the built-in ears and brain understand."""
+
+A_KEY = "the key of your account"
+AN_ADDRESS = "an address such as {}; without encryption on this machine only"
+
 VARIABLES = (
     Variable("AVATAR", "local", "local (the built-in face)", _one_of("local", planned=VENDORS)),
-    Variable("STT", "local", "local", _one_of("local", planned=("deepgram", "openai"))),
-    Variable("LLM", "local", "local", _one_of("local", planned=("openai",))),
     Variable(
-        "TTS", "local", "local", _one_of("local", planned=("cartesia", "elevenlabs", "openai"))
+        "STT",
+        "",
+        "local or deepgram; empty: deepgram with DEEPGRAM_API_KEY, else local",
+        _one_of("", "local", *PROVIDERS["stt"], planned=("openai",)),
+    ),
+    Variable(
+        "LLM",
+        "",
+        "local or openai; empty: openai with OPENAI_API_KEY or OPENAI_BASE_URL, else local",
+        _one_of("", "local", *PROVIDERS["llm"]),
+    ),
+    Variable(
+        "TTS",
+        "",
+        "local, cartesia or elevenlabs; empty: the one whose key is set, else local",
+        _one_of("", "local", *PROVIDERS["tts"], planned=("openai",)),
     ),
     Variable(
         "GREETING",
@@ -162,7 +244,12 @@ VARIABLES = (
         "instructions to the language model, up to 20,000 characters",
         _text(20_000),
     ),
-    Variable("LANGUAGE", "en", "en", _language),
+    Variable(
+        "LANGUAGE",
+        "en",
+        "a language tag such as en, en-GB or de; the built-in ears and brain: English only",
+        _language,
+    ),
     Variable(
         "MAX_SESSION_SECONDS",
         "3600",
@@ -176,20 +263,68 @@ VARIABLES = (
         _origin,
     ),
     Variable(
+        "TRUSTED_PROXIES",
+        "",
+        "where reverse proxies connect from, such as 10.0.0.2 or 172.18.0.0/16, with commas",
+        _networks,
+    ),
+    Variable(
+        "MAX_SESSIONS",
+        "20",
+        "how many conversations may go on at once, from 1 to 1000",
+        _sessions,
+    ),
+    Variable(
         "SESSION_SECRET",
         "",
         "the key that signs tickets, 64 hexadecimal digits (openssl rand -hex 32)",
         _secret,
     ),
-    Variable("DAILY_API_KEY", "", "a key of daily.co: people can come by a Daily room", _key),
+    Variable("OPENAI_API_KEY", "", A_KEY, _api_key),
+    Variable(
+        "OPENAI_BASE_URL",
+        "",
+        AN_ADDRESS.format("http://localhost:11434/v1 (Ollama)"),
+        _service,
+    ),
+    Variable("OPENAI_MODEL", "gpt-4.1", "the name of a model", _name),
+    Variable("DEEPGRAM_API_KEY", "", A_KEY, _api_key),
+    Variable(
+        "DEEPGRAM_API_URL",
+        "https://api.deepgram.com",
+        AN_ADDRESS.format("https://api.deepgram.com"),
+        _service,
+    ),
+    Variable("DEEPGRAM_MODEL", "nova-3-general", "the name of a model", _name),
+    Variable("ELEVENLABS_API_KEY", "", A_KEY, _api_key),
+    Variable(
+        "ELEVENLABS_API_URL",
+        "https://api.elevenlabs.io",
+        AN_ADDRESS.format("https://api.elevenlabs.io"),
+        _service,
+    ),
+    Variable("ELEVENLABS_VOICE_ID", "JBFqnCBsd6RMkjVDRZzb", "the id of a voice", _name),
+    Variable("ELEVENLABS_MODEL", "eleven_flash_v2_5", "the name of a model", _name),
+    Variable("CARTESIA_API_KEY", "", A_KEY, _api_key),
+    Variable(
+        "CARTESIA_API_URL",
+        "https://api.cartesia.ai",
+        AN_ADDRESS.format("https://api.cartesia.ai"),
+        _service,
+    ),
+    Variable(
+        "CARTESIA_VOICE_ID", "71a7ad14-091c-4e8e-a314-022ece01c121", "the id of a voice", _name
+    ),
+    Variable("CARTESIA_MODEL", "sonic-3.6", "the name of a model", _name),
+    Variable("DAILY_API_KEY", "", "a key of daily.co: people can come by a Daily room", _api_key),
     Variable(
         "LIVEKIT_URL",
         "",
         "a LiveKit server, such as wss://example.livekit.cloud: people can come by its rooms",
         _livekit_url,
     ),
-    Variable("LIVEKIT_API_KEY", "", "a key of that LiveKit server", _key),
-    Variable("LIVEKIT_API_SECRET", "", "the secret of that key", _key),
+    Variable("LIVEKIT_API_KEY", "", "a key of that LiveKit server", _api_key),
+    Variable("LIVEKIT_API_SECRET", "", "the secret of that key", _api_key),
 )
 
 # fmt: off
@@ -200,8 +335,6 @@ PLANNED = frozenset((
     "ZEGO_APP_ID", "ZEGO_SERVER_SECRET", "ZEGO_DIGITAL_HUMAN_ID", "ZEGO_DIGITAL_HUMAN_API_URL",
     "ZEGO_AI_AGENT_API_URL", "ZEGO_CALLBACK_SECRET",
     "AKOOL_API_KEY", "AKOOL_AVATAR_ID", "AKOOL_API_URL",
-    "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL",
-    "DEEPGRAM_API_KEY", "ELEVENLABS_API_KEY", "CARTESIA_API_KEY",
 ))
 # fmt: on
 
@@ -216,7 +349,8 @@ def load(
         dotenv: A file of `NAME=value` lines, relative to the working directory; None for none.
 
     Raises:
-        SettingsError: A value is not taken, or the file names a setting of a later version.
+        SettingsError: A value is not taken, two do not go together, or the file names a setting of
+            a later version.
     """
     file = dotenv_values(dotenv, interpolate=False) if dotenv else {}
     # In the environment such a name may be there for another program; in the file it is for us.
@@ -224,4 +358,39 @@ def load(
         raise SettingsError(f"{planned[0]} in {dotenv} is not in this version. Take the line out.")
     merged = {name: value for name, value in file.items() if value}
     merged |= os.environ if environment is None else environment
-    return Settings(**{each.name.lower(): each.value(merged) for each in VARIABLES})
+    values = {each.name.lower(): each.value(merged) for each in VARIABLES}
+    for part in PROVIDERS:
+        values[part] = _provider(part, values)
+    _refuse_languages(values)
+    return Settings(**values)
+
+
+def _provider(part: str, values: Mapping[str, Any]) -> str:
+    """Who takes the part: who was named, or the only one that can."""
+    able = {
+        provider
+        for provider, needs in PROVIDERS[part].items()
+        if any(values[need] for need in needs)
+    }
+    chosen: str = values[part]
+    if not chosen and len(able) > 1:
+        keys = " and ".join(each.upper() for name in sorted(able) for each in PROVIDERS[part][name])
+        takes = " or ".join(f"{part.upper()}={name}" for name in sorted(able))
+        raise SettingsError(f"{keys} are both set: say which one to use, {takes}.")
+    if chosen in PROVIDERS[part] and chosen not in able:
+        needs = " or ".join(need.upper() for need in PROVIDERS[part][chosen])
+        raise SettingsError(f"{part.upper()}={chosen} needs {needs}.")
+    return chosen or next(iter(able), "local")
+
+
+def _refuse_languages(values: Mapping[str, Any]) -> None:
+    language: str = values["language"]
+    if language.split("-")[0] == LOCAL_LANGUAGE:
+        return
+    for part, title in (("stt", "ears understand"), ("llm", "brain understands")):
+        if values[part] == "local":
+            others = " or ".join(f"{part.upper()}={name}" for name in PROVIDERS[part])
+            raise SettingsError(
+                f"LANGUAGE={language}: the built-in {title} English only. Set {others}, with its"
+                " key, or LANGUAGE=en."
+            )

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from .bind import is_loopback
+
 _LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
 _DEFAULT_PORT = {"http": 80, "https": 443}
 
@@ -14,17 +16,25 @@ class Addresses:
     origins: tuple[str, ...]
 
     @classmethod
-    def of(cls, host: str, port: int, public_url: str | None = None) -> "Addresses":
+    def of(
+        cls, host: str, port: int, public_url: str | None = None, *, tls: bool = False
+    ) -> "Addresses":
         """The origins of a server on a loopback host, and of the proxy in front of it.
+
+        A server that listens beyond loopback is reached through its proxy only.
 
         Args:
             host: Where the server listens.
             port: Its port.
             public_url: Origin of the proxy, such as `https://bot.example.com`.
+            tls: Whether the server has a certificate itself.
         """
         name = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        local = [f"http://{each}:{port}" for each in dict.fromkeys((name.lower(), *_LOOPBACK))]
-        given = [*local, *([public_url] if public_url else [])]
+        names = (name.lower(), *_LOOPBACK) if is_loopback(host) else ()
+        scheme = "https" if tls else "http"
+        given = [f"{scheme}://{each}:{port}" for each in names]
+        if public_url:
+            given.append(public_url)
         return cls(tuple(dict.fromkeys(_without_default_port(each) for each in given)))
 
     @property

@@ -1,11 +1,14 @@
-"""Where the server may listen: on this machine only, for as long as there is no sign-in."""
+"""Where the server may listen: on this machine, or for a proxy, as long as it has no sign-in."""
 
 import errno
 import ipaddress
 import os
 import socket
+from collections.abc import Sequence
 
 from .errors import BindError
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def is_loopback(host: str) -> bool:
@@ -18,13 +21,19 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def refuse_open_bind(host: str) -> None:
-    """Raises `BindError` if other machines could reach a server on the host."""
-    if not is_loopback(host):
+def refuse_open_bind(
+    host: str, public_url: str | None = None, proxies: Sequence[Network] = ()
+) -> None:
+    """Raises `BindError` if others than trusted proxies could reach a server on the host."""
+    if is_loopback(host):
+        return
+    if not proxies or not (public_url or "").startswith("https:"):
         raise BindError(
             f"--host {host} would let other machines talk to the bot, and this version has no "
             "sign-in. Leave --host out, put a reverse proxy with TLS and a sign-in in front, and "
-            "set PUBLIC_URL to its address."
+            "set PUBLIC_URL to its address. If the proxy runs on another machine or in another "
+            "container, set TRUSTED_PROXIES to where it connects from as well: then --host is "
+            "for it alone."
         )
 
 

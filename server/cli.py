@@ -4,6 +4,9 @@ import argparse
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from .tls import TlsFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +16,7 @@ class Options:
     host: str
     port: int
     verbosity: int
+    tls: TlsFiles | None = None
 
 
 def parse(
@@ -36,6 +40,10 @@ def parse(
     )
     parser.add_argument("--port", type=_port, default=7860, help="the port (%(default)s)")
     parser.add_argument(
+        "--tls-cert", type=Path, metavar="PEM", help="serve HTTPS with this certificate chain"
+    )
+    parser.add_argument("--tls-key", type=Path, metavar="PEM", help="the certificate's private key")
+    parser.add_argument(
         "-v",
         dest="verbosity",
         action="count",
@@ -44,7 +52,10 @@ def parse(
     )
     parser.add_argument("--version", action="version", version=f"avatarbot {version}")
     given = parser.parse_args(arguments)
-    return Options(given.host, given.port, given.verbosity)
+    if (given.tls_cert is None) != (given.tls_key is None):
+        parser.error("--tls-cert and --tls-key go together: give both, or none")
+    tls = TlsFiles(given.tls_cert, given.tls_key) if given.tls_cert else None
+    return Options(given.host, given.port, given.verbosity, tls)
 
 
 def _port(text: str) -> int:

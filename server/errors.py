@@ -3,7 +3,8 @@
 ServerError
 ├── BindError       the address cannot be used, or must not be
 ├── KeyFileError    the file with the server's key is missing, unsafe or unreadable
-└── PageError       a file of the page is missing or not a plain file
+├── PageError       a file of the page is missing or not a plain file
+└── TlsError        the certificate or its key cannot be used
 """
 
 
@@ -21,3 +22,7 @@ class KeyFileError(ServerError):
 
 class PageError(ServerError):
     """A file of the page cannot be served."""
+
+
+class TlsError(ServerError):
+    """The certificate or its key cannot be used."""

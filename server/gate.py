@@ -15,6 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .addresses import Addresses
+from .flood import BoundedSocket
 from .headers import security_headers, with_headers
 from .sessions import Sessions
 from .tickets import Claims, TicketError, Tickets
@@ -27,12 +28,14 @@ SUBPROTOCOL = "avatarbot"
 TICKET_PREFIX = "ticket."
 
 _READING = ("GET", "HEAD")
+_BEGINNING = ("/start", "/ws-client")
 _REASONS = {
     403: "Refused.",
     404: "Not found.",
     405: "Not allowed.",
     408: "Too slow.",
     413: "Too large.",
+    503: "Every place is taken.",
 }
 
 
@@ -89,6 +92,7 @@ class Gate:
         send = with_headers(send, security)
         try:
             self._check(scope, headers, scope["method"])
+            self._check_place(scope["path"])
             body = await _body(receive, headers)
         except Refusal as refusal:
             logger.debug(f"refused a request: {refusal}")
@@ -99,16 +103,22 @@ class Gate:
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._check(scope, Headers(scope=scope), "WEBSOCKET")
+            self._check_place(scope["path"])
             claims = self._admit(scope)
         except Refusal as refusal:
             logger.debug(f"refused a WebSocket: {refusal}")
             await receive()
-            await send({"type": "websocket.close", "code": 1008})  # HTTP 403, never accepted
+            if refusal.status == 503:
+                await PlainTextResponse(_REASONS[503], 503)(scope, receive, send)
+            else:
+                await send({"type": "websocket.close", "code": 1008})  # HTTP 403, never accepted
         else:
             with self._sessions.open():
                 renew = partial(self._tickets.issue, session=claims.session)
                 inner = {**_without_ticket(scope, claims), "avatarbot.renew": renew}
-                await self._app(inner, receive, _selecting(scope, send))
+                wire = BoundedSocket(receive, _selecting(scope, send))
+                await self._sessions.turn()
+                await self._app(inner, wire.receive, wire.send)
 
     def _check(self, scope: Scope, headers: Headers, method: str) -> None:
         """Raises `Refusal` unless host, path, method and origin are all ours."""
@@ -130,6 +140,11 @@ class Gate:
     def _methods(self, path: str) -> frozenset[str] | None:
         found = (methods for pattern, methods in self._patterns if pattern.fullmatch(path))
         return self._routes.get(path) or next(found, None)
+
+    def _check_place(self, path: str) -> None:
+        """Raises `Refusal` for what begins a session while there is no place for one."""
+        if path in _BEGINNING and self._sessions.full:
+            raise Refusal(503, "every place is taken")
 
     def _admit(self, scope: Scope) -> Claims:
         """Takes the ticket of a WebSocket and returns what it says."""

@@ -1,11 +1,13 @@
 """What every response tells the browser to keep away from the page."""
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Send
 
 from .addresses import socket_origin
+from .bind import is_loopback
 
 _EVERYWHERE = {
     "x-content-type-options": "nosniff",
@@ -15,6 +17,7 @@ _EVERYWHERE = {
     "cross-origin-resource-policy": "same-origin",
     "x-frame-options": "DENY",
 }
+_ONLY_HTTPS = {"strict-transport-security": "max-age=31536000"}
 
 
 def security_headers(origin: str) -> dict[str, str]:
@@ -34,7 +37,15 @@ def security_headers(origin: str) -> dict[str, str]:
         "form-action 'none'",
         "frame-ancestors 'none'",
     )
-    return {**_EVERYWHERE, "content-security-policy": "; ".join(policy)}
+    only_https = _ONLY_HTTPS if _may_promise_https(origin) else {}
+    return {**_EVERYWHERE, **only_https, "content-security-policy": "; ".join(policy)}
+
+
+def _may_promise_https(origin: str) -> bool:
+    """The promise binds every port of the name for a year: not where others may serve on some."""
+    url = urlsplit(origin)
+    name = url.hostname or ""
+    return url.scheme == "https" and url.port is None and not is_loopback(name)
 
 
 def with_headers(send: Send, headers: Mapping[str, str]) -> Send:

@@ -5,7 +5,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, redirect_stdout, suppress
 from functools import partial
 from pathlib import Path
@@ -17,12 +17,19 @@ import uvicorn.config
 from fastapi import FastAPI
 
 from .addresses import Addresses
-from .bind import refuse_open_bind, refuse_taken_port
+from .bind import Network, is_loopback, refuse_open_bind, refuse_taken_port
 from .door import open_door
+from .noise import hush
+from .patience import Http, WebSocket
+from .proxies import Proxies
 from .sessions import Sessions
+from .tls import TlsFiles, check
 
 LARGEST_MESSAGE = 256 * 1024
 """Bytes of one WebSocket message; what is larger ends the connection."""
+
+PING_S = 10.0
+"""How often a WebSocket is asked whether it is still there, and how long it may take to answer."""
 
 GRACE_S = 0.7
 """What a session gets to end by itself when the process is told to stop."""
@@ -36,6 +43,9 @@ def serve(
     transports: Mapping[str, str | None] = MappingProxyType({"websocket": None}),
     public_url: str | None = None,
     session_secret: bytes | None = None,
+    tls: TlsFiles | None = None,
+    trusted_proxies: Sequence[Network] = (),
+    max_sessions: int = 20,
     opened: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves the page and, per WebSocket, the `bot` function of `__main__`; returns on Ctrl-C.
@@ -43,23 +53,30 @@ def serve(
     Do not import `pipecat.runner.run` before: its import loads `.env` over the environment.
 
     Args:
-        host: A loopback name or address.
+        host: A loopback name or address; another one only for trusted proxies.
         port: TCP port.
         page: The folder with the page's files.
         transports: Ways to reach the bot, by Pipecat's names, each with a sentence where it cannot
             be had.
         public_url: Origin of a proxy in front.
         session_secret: 256-bit key of the tickets; by default it is kept in a file.
+        tls: Certificate and key to serve HTTPS with.
+        trusted_proxies: Whose word about the person is believed, and who may connect to a host
+            that is not loopback.
+        max_sessions: How many conversations may go on at once.
         opened: Called in the event loop once Pipecat has configured the process: the place to
             configure the logs again.
 
     Raises:
-        ServerError: The address, the key or the page cannot be used; the text says what to do.
+        ServerError: The address, the certificate, the key or the page cannot be used; the text
+            says what to do.
     """
-    refuse_open_bind(host)
+    refuse_open_bind(host, public_url, trusted_proxies)
+    if tls:
+        check(tls)
     refuse_taken_port(host, port)
     app, main = _pipecat()
-    addresses = Addresses.of(host, port, public_url)
+    addresses = Addresses.of(host, port, public_url, tls=tls is not None)
     sessions = open_door(
         app,
         page=page,
@@ -67,6 +84,8 @@ def serve(
         transports=transports,
         session_secret=session_secret,
     )
+    sessions.most = max_sessions
+    app.add_middleware(Proxies, trusted=trusted_proxies, only_trusted=not is_loopback(host))
     sys.argv[1:] = _runner_arguments(host, port, addresses)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with ExitStack() as banner:
@@ -79,7 +98,7 @@ def serve(
             _bound_the_end(sessions)
 
         _on_startup(app, started, lambda: _announce(host, port, addresses, stdout))
-        banner.enter_context(_lean_websockets())
+        banner.enter_context(_preset_uvicorn(tls))
         main()
 
 
@@ -95,18 +114,31 @@ def _pipecat() -> tuple[FastAPI, Callable[[], None]]:
     # What uvicorn would set up for its own loggers: without it they use the process's.
     uvicorn.config.LOGGING_CONFIG["handlers"] = {}
     uvicorn.config.LOGGING_CONFIG["loggers"] = {}
+    hush()
     return app, main
 
 
 @contextmanager
-def _lean_websockets() -> Iterator[None]:
+def _preset_uvicorn(tls: TlsFiles | None) -> Iterator[None]:
     """Pipecat's `main()` gives uvicorn an address and nothing else.
 
     Compressing a voice costs the bot more CPU than all that it does besides, and saves nothing; and
-    a message larger than any that the page sends need not be received before it is refused.
+    a message larger than any that the page sends need not be received before it is refused. Whom
+    to believe about the person is for `Proxies`: uvicorn by itself believes all of this machine.
     """
     run = uvicorn.run
-    uvicorn.run = partial(run, ws_per_message_deflate=False, ws_max_size=LARGEST_MESSAGE)
+    uvicorn.run = partial(
+        run,
+        http=Http,
+        ws=WebSocket,
+        ws_max_size=LARGEST_MESSAGE,
+        ws_per_message_deflate=False,
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
+        proxy_headers=False,
+        ssl_certfile=tls.certificate if tls else None,
+        ssl_keyfile=tls.key if tls else None,
+    )
     try:
         yield
     finally:

@@ -1,19 +1,34 @@
-"""Which WebSockets are open, so that a server that is told to stop can end them."""
+"""Which WebSockets are open: how many there may be, and which to end when the server stops."""
 
 import asyncio
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+AT_ONCE, GAP_S = 3, 0.75
+"""How many sessions may begin at once, and how far apart they begin after that."""
+
 
 class Sessions:
-    """The tasks that serve open WebSockets."""
+    """The tasks that serve open WebSockets.
 
-    def __init__(self) -> None:
+    Attributes:
+        most: How many there may be at once.
+    """
+
+    def __init__(self, most: int = 1_000) -> None:
+        self.most = most
+        self._next_at = -math.inf
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending = False
 
     def __len__(self) -> int:
         return len(self._tasks)
+
+    @property
+    def full(self) -> bool:
+        """Whether every place is taken."""
+        return len(self) >= self.most
 
     @contextmanager
     def open(self) -> Iterator[None]:
@@ -31,6 +46,13 @@ class Sessions:
                 raise
         finally:
             self._tasks.discard(task)
+
+    async def turn(self) -> None:
+        """Waits until one more may begin: beginning is the most work that a session makes."""
+        now = asyncio.get_running_loop().time()
+        begins_at = max(self._next_at, now - (AT_ONCE - 1) * GAP_S)
+        self._next_at = begins_at + GAP_S
+        await asyncio.sleep(begins_at - now)
 
     def cancel(self) -> None:
         """Cancels every session that has not ended by itself."""

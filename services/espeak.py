@@ -33,6 +33,9 @@ _PARAMETER_PITCH = 3
 _PARAMETER_RANGE = 4
 _BUFFER_MS = 60
 
+# Where the voice of a language's own name is not what most people expect.
+_USUAL_VOICES = {"en": "en-us", "zh": "cmn", "no": "nb"}
+
 _LIMITS = {
     "words_per_minute": range(80, 451),
     "pitch": range(100),
@@ -156,6 +159,14 @@ class _Library:
                 raise EspeakError(f"espeak-ng answered {status} to {len(text)} characters")
             return Speech(b"".join(self._pcm), tuple(self._words), tuple(self._phonemes))
 
+    def has(self, voice: Voice) -> bool:
+        with self._lock:
+            try:
+                self._select(voice)
+            except EspeakError:
+                return False
+            return True
+
     def _select(self, voice: Voice) -> None:
         if voice == self._voice:
             return
@@ -194,6 +205,19 @@ def load() -> None:
         EspeakError: The library cannot be loaded.
     """
     _library()
+
+
+def voice_of(language: str) -> str:
+    """The name of the voice for a language tag: ``pt-br`` for ``pt-BR``, ``en-us`` for ``en``.
+
+    Raises:
+        EspeakError: No voice speaks it, or the library cannot be loaded.
+    """
+    tag = language.lower()
+    for name in (_USUAL_VOICES.get(tag, tag), tag.split("-")[0]):
+        if _library().has(Voice(name)):
+            return name
+    raise EspeakError(f"espeak-ng has no voice for {language!r}")
 
 
 def speak(text: str, voice: Voice) -> Speech:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -66,17 +66,28 @@ class Memory(Generic[T]):
                     await before.end()
                     await before.over.wait()
             if not before.over.is_set():
-                self.over(session, before)  # what is known so far has to do
+                self._over(session, before)  # what is known so far has to do
         self._forget()
         kept = self._kept.pop(session, None)
         return None if kept is None else kept.messages
 
-    def begin(self, session: str, conversation: Conversation[T]) -> None:
-        """A connection of this session is open."""
-        self._open[session] = conversation
+    @contextmanager
+    def open(self, session: str | None, conversation: Conversation[T]) -> Iterator[None]:
+        """A connection of this session is open for as long as this is entered.
 
-    def over(self, session: str, conversation: Conversation[T]) -> None:
-        """It is not any more, and may come back. Of all that it held only the messages are kept."""
+        Then it may come back. Of all that it held only the messages are kept; and nothing where
+        there is no session, since nobody could come back to it.
+        """
+        if session is None:
+            yield
+            return
+        self._open[session] = conversation
+        try:
+            yield
+        finally:
+            self._over(session, conversation)
+
+    def _over(self, session: str, conversation: Conversation[T]) -> None:
         conversation.over.set()
         if self._open.get(session) is conversation:
             del self._open[session]

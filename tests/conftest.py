@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +14,10 @@ from hypothesis import settings as hypothesis_settings
 from loguru import logger
 
 from tests.unit.virtual import VirtualLoop
+
+# Pipecat 1.14 warns of a deprecated class of its own while this module is imported.
+with warnings.catch_warnings(action="ignore", category=DeprecationWarning):
+    import pipecat.services.tts_service  # noqa: F401
 
 TESTS = Path(__file__).parent
 CANARY = "SECRET-"

@@ -24,6 +24,8 @@ RUN_BY_A_TEST = {
     "uv run --extra webrtc bot.py": "tests/browser/test_webrtc.py",
     "uv run --extra daily bot.py": "tests/emulated/test_rooms.py",
     "uv run --extra livekit bot.py": "tests/emulated/test_rooms.py",
+    "uv run --extra deepgram bot.py": "tests/emulated/test_hearing.py",
+    "uv run bot.py --tls-cert fullchain.pem --tls-key key.pem": "tests/emulated/test_tls.py",
     "uv run bot.py --help": "tests/test_contributing.py",
     "make help": "tests/test_contributing.py",
     "uv run pytest tests/unit/processors/test_cut_ins.py": "tests/test_contributing.py",

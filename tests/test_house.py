@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
+import settings
 from server.page import ASSETS, INDEX
+from services import providers
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+
+EXTRAS: dict[str, list[str]] = PROJECT["project"]["optional-dependencies"]
 
 PIN = re.compile(r"(?P<name>[a-z0-9-]+)==[0-9a-z.+!]+( ; .+)?")
 ADDRESS = re.compile(
@@ -74,6 +78,7 @@ def test_every_pin_is_exact() -> None:
 
 def test_direct_dependencies_are_ranges_and_pinned() -> None:
     direct = [*product(), *PROJECT["dependency-groups"]["dev"]]
+    direct += [each for extra in EXTRAS.values() for each in extra]
     assert not [each for each in direct if "==" in each or re.fullmatch(r"[\w.\[\]-]+", each)]
     assert {normal(each) for each in direct} <= pins()
 
@@ -103,6 +108,21 @@ def test_every_import_of_another_project_is_a_direct_dependency() -> None:
         for name in re.findall(r"^\s*(?:from|import) ([a-z_]\w*)", path.read_text(), re.MULTILINE):
             if normal(called.get(name, name)) in pins():
                 assert normal(called.get(name, name)) in direct, f"{path} imports {name}"
+
+
+def test_readme_names_every_provider_its_settings_and_its_extra() -> None:
+    text = (ROOT / "README.md").read_text()
+    for row in [*providers.STT.values(), *providers.LLM.values(), *providers.TTS.values()]:
+        for name in re.findall(r"[A-Z]+_[A-Z_]+", f"{row.key} {row.choices}"):
+            assert f"`{name}`" in text
+        assert not row.extra or (row.extra in EXTRAS and f"--extra {row.extra} " in text)
+
+
+def test_settings_and_table_know_the_same_providers() -> None:
+    known = {"stt": providers.STT, "llm": providers.LLM, "tts": providers.TTS}
+    assert {part: {*rows} - {"local"} for part, rows in known.items()} == {
+        part: {*able} for part, able in settings.PROVIDERS.items()
+    }
 
 
 def test_manifest_is_what_the_page_consists_of() -> None:
@@ -148,3 +168,4 @@ def test_makefile_is_what_ci_runs() -> None:
     assert re.search(r"^make wheel$", script, re.MULTILINE)
     assert re.search(r"^uv run pytest", script, re.MULTILINE)
     assert "AVATARBOT_REQUIRE_BROWSER=1" in script
+    assert "AVATARBOT_REQUIRE_NGINX=1" in script

@@ -13,6 +13,7 @@ ALLOWED: dict[str, set[str]] = {
     "processors": set(),
     "transports": set(),
     "services": set(),
+    "tools": set(),
     "server": set(),
     "session": set(),
     "launcher": {"transports"},

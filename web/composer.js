@@ -57,7 +57,10 @@ export class Composer {
     chip.type = "button";
     chip.className = "chip";
     chip.textContent = phrase;
-    chip.addEventListener("click", () => this.#submit(phrase));
+    chip.addEventListener("click", () => {
+      // Not connected at the moment: from the box it leaves as what is typed does.
+      if (!this.#submit(phrase)) this.#box.value ||= phrase;
+    });
     return chip;
   }
 }

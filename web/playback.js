@@ -54,8 +54,9 @@ export class Playback {
 
   /** @param {string} device where the voice comes out; "" is the system's own choice */
   useSpeaker(device) {
+    const { sinkId, state } = this.#context;
     // Not every browser can choose. A device that it does not let us have leaves the voice where it is.
-    if (this.#context.state !== "closed") this.#context.setSinkId?.(device).catch(() => {});
+    if (sinkId !== undefined && sinkId !== device && state !== "closed") this.#context.setSinkId(device).catch(() => {});
   }
 
   /** @param {string} utterance @param {number} rate */

@@ -21,6 +21,8 @@ export class Status {
   #current = "disconnected";
   #next = null;
   #holdTimer = 0;
+  /** Calls of tools that the language model waits for: nobody listens before they are answered. */
+  #calls = new Set();
 
   /** @param {HTMLElement} element @param {(status: StatusName) => void} onChange */
   constructor(element, onChange) {
@@ -36,6 +38,13 @@ export class Status {
   follow(type, data) {
     if (type === "avatar-cut") {
       if (data.unheard && !data.hold) this.set("interrupted");
+    } else if (type === "llm-function-call-in-progress") {
+      this.#calls.add(data.tool_call_id);
+      if (this.#current === "listening") this.set("thinking");
+    } else if (type === "llm-function-call-stopped") {
+      this.#calls.delete(data.tool_call_id);
+    } else if (type === "bot-stopped-speaking" && this.#calls.size > 0) {
+      this.set("thinking");
     } else if (Object.hasOwn(STATUS_OF, type)) {
       this.set(STATUS_OF[type]);
     }
@@ -43,6 +52,7 @@ export class Status {
 
   /** @param {StatusName} status */
   set(status) {
+    if (status === "disconnected" || status === "connecting") this.#calls.clear();
     if (status === "disconnected" || status === "connecting" || status === "interrupted") {
       this.#release();
     } else if (this.#holdTimer !== 0) {

@@ -226,7 +226,7 @@ async def test_what_is_sent_meanwhile_leaves_when_the_connection_is_back(
         await visit.until_greeted()
         await wire.tear()
         await visit.until_notice(LOST)
-        await visit.say("My name is Anna")
+        await visit.press("My name is Anna")
         await visit.until_notice("the message leaves as soon as we are")
         await visit.until_notice(AGAIN)
         await visit.until_bubble("My name is Anna")

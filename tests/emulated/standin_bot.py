@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import logs
+import settings
 from server.cli import parse
 from server.errors import ServerError
 from server.runner import serve
@@ -23,6 +24,7 @@ async def bot(runner_args: Any) -> None:
         "headers": dict(socket.headers),
         "query": str(socket.query_params),
         "renewed": socket.scope["avatarbot.renew"](),
+        "client": socket.client.host,
     }
     await socket.send_text(json.dumps(seen))
     if os.environ.get("STUBBORN"):
@@ -32,6 +34,7 @@ async def bot(runner_args: Any) -> None:
 
 
 def main() -> int:
+    config = settings.load(dotenv=None)
     options = parse(None, version="0.0", variables=[("GREETING", "what the bot says first")])
     logs.configure(options.verbosity)
     try:
@@ -45,7 +48,10 @@ def main() -> int:
                 "daily": os.environ.get("NO_DAILY", "For this, set DAILY_API_KEY in .env.") or None,
                 "livekit": None,
             },
-            public_url=os.environ.get("PUBLIC_URL"),
+            public_url=config.public_url,
+            tls=options.tls,
+            trusted_proxies=config.trusted_proxies,
+            max_sessions=config.max_sessions,
             opened=lambda: logs.configure(options.verbosity),
         )
     except ServerError as error:

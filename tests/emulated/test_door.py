@@ -2,12 +2,8 @@
 
 import asyncio
 import json
-import os
 import signal
 import socket
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Iterator
 from http.client import HTTPConnection, HTTPResponse
@@ -20,65 +16,22 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from server.door import ROUTES
 from server.page import ASSETS, INDEX
+from tests.emulated.serving import DEADLINE_S, Server, free_port
 
-ROOT = Path(__file__).parents[2]
-DEADLINE_S = 20
 ENDS_WITHIN_S = 4
 """Twice what an idle machine is allowed: tests share theirs with others."""
 
 
-class Door:
+class Door(Server):
     """A server process, and ways to knock at it."""
 
     def __init__(self, port: int, page: Path, state: Path, *arguments: str, **extra: str) -> None:
+        environment = {"PAGE": str(page), "XDG_STATE_HOME": str(state), **extra}
+        super().__init__(
+            "-m", "tests.emulated.standin_bot", "--port", str(port), *arguments, **environment
+        )
         self.port = port
         self.origin = f"http://localhost:{port}"
-        environment = {**os.environ, "PAGE": str(page), "XDG_STATE_HOME": str(state), **extra}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tests.emulated.standin_bot", "--port", str(port), *arguments],
-            cwd=ROOT,
-            env={**environment, "PYTHONPATH": str(ROOT)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.output: list[str] = []
-        self.errors: list[str] = []
-        self._opened = threading.Event()
-        self._readers = [
-            threading.Thread(target=self._read, args=pair, daemon=True)
-            for pair in ((self.process.stdout, self.output), (self.process.stderr, self.errors))
-        ]
-        for reader in self._readers:
-            reader.start()
-
-    def _read(self, stream: Any, lines: list[str]) -> None:
-        for line in stream:
-            lines.append(line)
-            self._opened.set()
-        self._opened.set()
-
-    def opened(self) -> "Door":
-        deadline = time.monotonic() + DEADLINE_S
-        while not self.output:
-            assert self._opened.wait(deadline - time.monotonic()), "the server did not start"
-            assert self.process.poll() is None, self.errors
-            self._opened.clear()
-        return self
-
-    def ended(self) -> int:
-        code = self.process.wait(DEADLINE_S)
-        for reader in self._readers:
-            reader.join(DEADLINE_S)
-        return code
-
-    def stop(self) -> None:
-        self.process.kill()
-        self.ended()
-        assert self.process.stdout
-        assert self.process.stderr
-        self.process.stdout.close()
-        self.process.stderr.close()
 
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str | None
@@ -114,13 +67,6 @@ class Door:
         url = f"ws://localhost:{self.port}{options.pop('path', '/ws-client')}"
         given: dict[str, Any] = {"origin": self.origin, "proxy": None} | options
         return connect(url, subprotocols=list(protocols) or None, **given)  # type: ignore[arg-type]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="module")

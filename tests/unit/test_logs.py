@@ -28,6 +28,8 @@ def stream() -> Iterator[io.StringIO]:
     [
         "Authorization: Bearer SECRET-abc.def",
         "authorization='Basic SECRET-YWxhZGRpbjpvcGVu'",
+        "> Authorization: Token SECRET-0123456789abcdef",
+        "> xi-api-key: SECRET-0123456789abcdef",
         '"GET /ws-client?token=SECRET-1&x=2 HTTP/1.1" 403',
         "{'api_key': 'SECRET-1', 'x': 2}",
         '{"session_token": "SECRET-1 with spaces", "x": 2}',

@@ -52,7 +52,7 @@ def test_file_leaves_the_environment_alone(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("AVATAR", "liveavatar"), ("AVATAR", "zego-agent"), ("TTS", "elevenlabs"), ("LANGUAGE", "de")],
+    [("AVATAR", "liveavatar"), ("AVATAR", "zego-agent"), ("TTS", "openai"), ("STT", "openai")],
 )
 def test_planned_value_is_not_in_this_version(name: str, value: str) -> None:
     with pytest.raises(settings.SettingsError, match=f"{name}={value} is not in this version"):
@@ -76,7 +76,23 @@ def test_planned_value_is_not_in_this_version(name: str, value: str) -> None:
         ("PUBLIC_URL", "https://bot.example.com/bot"),
         ("PUBLIC_URL", "https://bot.example.com:99999"),
         ("PUBLIC_URL", "https://[::1"),
+        ("TRUSTED_PROXIES", "proxy.example.com"),
+        ("TRUSTED_PROXIES", "10.0.0.1/8"),
+        ("TRUSTED_PROXIES", "10.0.0.1,"),
+        ("TRUSTED_PROXIES", "0.0.0.0/0"),
+        ("TRUSTED_PROXIES", "10.0.0.1,::/0"),
+        ("TRUSTED_PROXIES", "*"),
+        ("MAX_SESSIONS", "0"),
+        ("MAX_SESSIONS", "1001"),
         ("SESSION_SECRET", "too short"),
+        ("OPENAI_API_KEY", "two words"),
+        ("OPENAI_BASE_URL", "http://192.168.1.5:11434/v1"),
+        ("OPENAI_BASE_URL", "localhost:11434"),
+        ("OPENAI_MODEL", "a model"),
+        ("DEEPGRAM_API_URL", "ws://deepgram.example.com"),
+        ("ELEVENLABS_API_URL", "https://key@elevenlabs.example.com"),
+        ("ELEVENLABS_VOICE_ID", "../../v1/user"),
+        ("CARTESIA_API_URL", "https://cartesia.example.com/?key=1"),
     ],
 )
 def test_wrong_value_names_the_variable_and_what_it_takes(name: str, value: str) -> None:
@@ -86,17 +102,85 @@ def test_wrong_value_names_the_variable_and_what_it_takes(name: str, value: str)
     assert str(refusal.value) == f"{name} takes {takes}."
 
 
+def test_proxies_are_addresses_and_networks() -> None:
+    networks = load(TRUSTED_PROXIES="10.0.0.2, 172.18.0.0/16,fd00::/8").trusted_proxies
+    assert [str(each) for each in networks] == ["10.0.0.2/32", "172.18.0.0/16", "fd00::/8"]
+    assert load().trusted_proxies == ()
+
+
 def test_key_of_a_later_version_in_the_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("OPENAI_API_KEY=SECRET-1\n")
+    (tmp_path / ".env").write_text("HEYGEN_API_KEY=SECRET-1\n")
     with pytest.raises(
-        settings.SettingsError, match=r"OPENAI_API_KEY in .* not in this"
+        settings.SettingsError, match=r"HEYGEN_API_KEY in .* not in this"
     ) as refusal:
         settings.load({}, dotenv=tmp_path / ".env")
     assert "SECRET-" not in str(refusal.value)
 
 
 def test_key_of_another_program_in_the_environment_does_no_harm() -> None:
-    assert load(OPENAI_API_KEY="SECRET-1") == load()
+    assert load(HEYGEN_API_KEY="SECRET-1") == load()
+
+
+@pytest.mark.parametrize(
+    ("environment", "parts"),
+    [
+        ({"DEEPGRAM_API_KEY": "SECRET-1"}, ("deepgram", "local", "local")),
+        ({"OPENAI_API_KEY": "SECRET-1"}, ("local", "openai", "local")),
+        ({"OPENAI_BASE_URL": "http://localhost:11434/v1"}, ("local", "openai", "local")),
+        ({"ELEVENLABS_API_KEY": "SECRET-1"}, ("local", "local", "elevenlabs")),
+        ({"CARTESIA_API_KEY": "SECRET-1"}, ("local", "local", "cartesia")),
+        ({"CARTESIA_API_KEY": "SECRET-1", "TTS": "local"}, ("local", "local", "local")),
+        (
+            {"CARTESIA_API_KEY": "SECRET-1", "ELEVENLABS_API_KEY": "SECRET-2", "TTS": "cartesia"},
+            ("local", "local", "cartesia"),
+        ),
+    ],
+)
+def test_key_brings_its_provider(environment: dict[str, str], parts: tuple[str, ...]) -> None:
+    loaded = load(**environment)
+    assert (loaded.stt, loaded.llm, loaded.tts) == parts
+
+
+def test_two_voices_are_asked_which_one() -> None:
+    with pytest.raises(settings.SettingsError) as refusal:
+        load(CARTESIA_API_KEY="SECRET-1", ELEVENLABS_API_KEY="SECRET-2")
+    assert str(refusal.value) == (
+        "CARTESIA_API_KEY and ELEVENLABS_API_KEY are both set: say which one to use,"
+        " TTS=cartesia or TTS=elevenlabs."
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "needs"),
+    [
+        ("STT", "deepgram", "DEEPGRAM_API_KEY"),
+        ("LLM", "openai", "OPENAI_API_KEY or OPENAI_BASE_URL"),
+        ("TTS", "cartesia", "CARTESIA_API_KEY"),
+    ],
+)
+def test_provider_without_its_key_is_refused(name: str, value: str, needs: str) -> None:
+    with pytest.raises(settings.SettingsError, match=f"^{name}={value} needs {needs}.$"):
+        load(**{name: value})
+
+
+def test_other_language_needs_ears_and_a_brain_that_know_it() -> None:
+    with pytest.raises(settings.SettingsError, match=r"built-in ears .* Set STT=deepgram"):
+        load(LANGUAGE="de", OPENAI_API_KEY="SECRET-1")
+    with pytest.raises(settings.SettingsError, match=r"built-in brain .* Set LLM=openai"):
+        load(LANGUAGE="de", DEEPGRAM_API_KEY="SECRET-1")
+    keys = {"OPENAI_API_KEY": "SECRET-1", "DEEPGRAM_API_KEY": "SECRET-2"}
+    assert load(LANGUAGE="de-AT", **keys).language == "de-AT"
+    assert load(LANGUAGE="en-GB").language == "en-GB"
+
+
+@pytest.mark.parametrize("name", [each.name for each in settings.VARIABLES if "KEY" in each.name])
+def test_key_shows_in_its_field_only(name: str) -> None:
+    loaded = load(**{name: "SECRET-abc"})
+    assert "SECRET-" not in repr(loaded)
+    assert loaded.secrets() == ["SECRET-abc"]
+    with pytest.raises(settings.SettingsError) as refusal:
+        load(**{name: "SECRET-a b"})
+    assert "SECRET-" not in str(refusal.value)
 
 
 def test_secret_shows_nowhere() -> None:
@@ -105,6 +189,7 @@ def test_secret_shows_nowhere() -> None:
     assert loaded.session_secret == bytes.fromhex(key)
     assert "5ec2e7" not in repr(loaded)
     assert repr(loaded.session_secret) not in repr(loaded)
+    assert loaded.secrets() == [key]
     with pytest.raises(settings.SettingsError) as refusal:
         load(SESSION_SECRET=key[:-1])
     assert "5ec2e7" not in str(refusal.value)

@@ -80,8 +80,13 @@ class AvatarOutput(FrameProcessor):
         )
         self._leg = DownstreamLeg(self)
         self._cuts: list[Cut] = []  # the page hears of them after the interruption has passed
+        self._interrupting = False
+        self._stopped = False  # by the interruption, behind which it is told
         self._resampler: Resampler | None = None
         self._received = 0  # samples of this run of TTS
+        # Words without audio so far. Of a voice that failed, Pipecat hands over the words as well:
+        # nobody heard them.
+        self._early: list[TTSTextFrame] = []
         self._words: WordTimes[HeardTextFrame] = WordTimes(sample_rate=1)
 
     # Pipecat's `FrameProcessor.setup` differs from its own base in the same way.
@@ -127,7 +132,11 @@ class AvatarOutput(FrameProcessor):
                 self._core.reply(open=False)
                 self._after_words(frame, now)
                 return True
-            case LLMAssistantPushAggregationFrame() | AggregatedTextProgressFrame():
+            case LLMAssistantPushAggregationFrame():
+                self._last_words(now)  # it comes in front of the end of its speech
+                self._after_words(frame, now)
+                return True
+            case AggregatedTextProgressFrame():
                 self._after_words(frame, now)
                 return True
             case UserStartedSpeakingFrame():
@@ -160,6 +169,7 @@ class AvatarOutput(FrameProcessor):
         run = frame.context_id or str(frame.id)
         self._resampler = None
         self._received = 0
+        self._early = []
         rate = self._vendor.profile.sample_rate
         self._words = WordTimes(sample_rate=rate, last_pts=self._words.last_pts)
         self._core.begin(run, now=now, interruptible=frame.interruptible)
@@ -169,6 +179,9 @@ class AvatarOutput(FrameProcessor):
         if self._resampler is None or self._resampler.source_hz != frame.sample_rate:
             self._resampler = Resampler(frame.sample_rate, rate)
         self._words.audio(self.get_clock().get_time())
+        early, self._early = self._early, []
+        for word in early:
+            self._text(word, now)
         self._say(self._resampler.convert(frame.audio, frame.num_channels), now)
 
     def _say(self, pcm: bytes, now: float) -> None:
@@ -181,6 +194,8 @@ class AvatarOutput(FrameProcessor):
         if exact is not None:
             scale = self._resampler.scale if self._resampler else int
             self._core.word(HeardTextFrame.of(frame), scale(exact), now=now)
+        elif self._resampler is None:
+            self._early.append(frame)
         elif frame.pts:
             clock_ns = self.get_clock().get_time()
             word = HeardTextFrame.of(frame)
@@ -228,8 +243,17 @@ class AvatarOutput(FrameProcessor):
         self._core.interrupt(now=now)
         self._words = WordTimes(sample_rate=self._vendor.profile.sample_rate)
         self._session.poke()
-        await self._session.flush()  # the words that were heard, then the interruption
-        await self.push_frame(frame, direction)
+        self._interrupting = True
+        try:
+            await self._session.flush()  # the words that were heard, then the interruption
+            await self.push_frame(frame, direction)
+        finally:
+            self._interrupting = False
+        # In front of it, this would start an answer of its own to the result of a tool that waits
+        # for the end of the speech, beside the one to what the person says now.
+        stopped, self._stopped = self._stopped, False
+        if stopped:
+            await self.broadcast_frame(BotStoppedSpeakingFrame)
         await self._tell_cuts()
 
     async def _tell_cuts(self) -> None:
@@ -263,6 +287,8 @@ class AvatarOutput(FrameProcessor):
                     await self.broadcast_frame(BotStartedSpeakingFrame)
                 case Speaking():
                     await self.broadcast_frame(BotSpeakingFrame)
+                case SpeakingStopped() if self._interrupting:
+                    self._stopped = True
                 case SpeakingStopped():
                     await self.broadcast_frame(BotStoppedSpeakingFrame)
 

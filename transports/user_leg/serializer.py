@@ -1,7 +1,8 @@
 """The person's WebSocket: PCM as binary messages, RTVI JSON as text."""
 
+import asyncio
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,9 +22,10 @@ from .messages import Refused, parse
 MICROPHONE_HZ = 16_000
 LONGEST_AUDIO = 64 * 1024
 """Bytes of one binary message: two seconds of microphone."""
+MOST_REQUESTS, WITHIN_S = 6, 3.0
+"""Requests that the pipeline is bothered with: nobody means more."""
 
-
-EXPLAINED = ("too long", "wrong rate")
+EXPLAINED = ("too long", "too fast", "wrong rate")
 """What is refused and deserves a sentence: a person or a developer can do something about it."""
 MOST_EXPLAINED = 20
 """How often, in one session."""
@@ -51,6 +53,9 @@ class PageSerializer(FrameSerializer):
     ) -> None:
         super().__init__()
         self._avatar_message = avatar_message
+        self._requests: deque[float] = deque(maxlen=MOST_REQUESTS)
+        self._is_ready = False
+        self._hurries = False
         self.refused: Counter[str] = Counter()
         self._register_event_handler("on_refused")
 
@@ -93,7 +98,22 @@ class PageSerializer(FrameSerializer):
             ):
                 self._avatar_message(kind, detail if isinstance(detail, dict) else {})
                 return None
+            case {"type": "client-ready"} if self._is_ready:
+                raise Refused("ready twice")
+            case {"type": "client-ready"}:
+                self._is_ready = True
+            case {"type": "send-text" | "client-message"}:
+                self._check_pace()
         return InputTransportMessageFrame(message=message)
+
+    def _check_pace(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if len(self._requests) == MOST_REQUESTS and now - self._requests[0] < WITHIN_S:
+            kind = "flood" if self._hurries else "too fast"  # explained once, counted for ever
+            self._hurries = True
+            raise Refused(kind)
+        self._hurries = False
+        self._requests.append(now)
 
     def _count(self, kind: str) -> None:
         self.refused[kind] += 1

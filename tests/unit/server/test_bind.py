@@ -1,5 +1,6 @@
 """Where the server may listen."""
 
+import ipaddress
 import socket
 
 import pytest
@@ -32,6 +33,29 @@ def test_loopback_is_allowed(host: str) -> None:
 def test_everything_else_gets_a_sentence(host: str) -> None:
     with pytest.raises(BindError, match=r"reverse proxy .* PUBLIC_URL"):
         refuse_open_bind(host)
+
+
+PROXIES = (ipaddress.ip_network("172.18.0.0/16"),)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2"])
+def test_trusted_proxies_with_a_public_name_may_be_let_in(host: str) -> None:
+    refuse_open_bind(host, "https://bot.example.com", PROXIES)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "proxies"),
+    [
+        (None, PROXIES),
+        ("http://localhost:8080", PROXIES),
+        ("https://bot.example.com", ()),
+    ],
+)
+def test_half_of_what_a_proxy_needs_is_not_enough(
+    public_url: str | None, proxies: tuple[ipaddress.IPv4Network, ...]
+) -> None:
+    with pytest.raises(BindError, match=r"PUBLIC_URL .* TRUSTED_PROXIES"):
+        refuse_open_bind("0.0.0.0", public_url, proxies)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])

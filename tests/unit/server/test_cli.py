@@ -1,8 +1,11 @@
 """The command line."""
 
+from pathlib import Path
+
 import pytest
 
 from server.cli import Options, parse
+from server.tls import TlsFiles
 
 
 def read(*arguments: str) -> Options:
@@ -15,6 +18,16 @@ def test_nothing_has_to_be_said() -> None:
 
 def test_everything_can_be_said() -> None:
     assert read("--host", "::1", "--port", "80", "-vv") == Options("::1", 80, 2)
+
+
+def test_certificate_and_key_go_together(capsys: pytest.CaptureFixture[str]) -> None:
+    both = read("--tls-cert", "chain.pem", "--tls-key", "key.pem")
+    assert both.tls == TlsFiles(Path("chain.pem"), Path("key.pem"))
+    for one in ("--tls-cert", "--tls-key"):
+        with pytest.raises(SystemExit) as leaving:
+            read(one, "some.pem")
+        assert leaving.value.code == 2
+        assert "give both, or none" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["0", "-1", "65536", "http", "7860 ", "9" * 5_000, "१"])

@@ -9,7 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from server.addresses import Addresses
 from server.gate import LARGEST_BODY, SLOWEST_BODY_S, Gate
-from server.sessions import Sessions
+from server.sessions import AT_ONCE, GAP_S, Sessions
 from server.tickets import Tickets
 
 HOST = (b"host", b"localhost:7860")
@@ -147,3 +147,35 @@ async def test_refused_socket_is_never_accepted() -> None:
     knock = Knock(nobody, {"type": "websocket.connect"})
     await knock.socket(headers=[HOST])
     assert knock.sent == [{"type": "websocket.close", "code": 1008}]
+
+
+@pytest.mark.asyncio
+async def test_nothing_begins_while_every_place_is_taken() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await asyncio.sleep(5)
+
+    knock = Knock(app, {"type": "websocket.connect"}, {"type": "http.request", "body": b"{}"})
+    knock.sessions.most = 1
+    first = asyncio.create_task(knock.socket())
+    await asyncio.sleep(1)
+    await knock.socket()
+    await knock.at("/start")
+    statuses = [(each["type"], each["status"]) for each in knock.sent if "status" in each]
+    assert statuses == [("websocket.http.response.start", 503), ("http.response.start", 503)]
+    await first
+
+
+@pytest.mark.asyncio
+async def test_crowd_begins_one_after_the_other() -> None:
+    began: list[float] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        began.append(asyncio.get_running_loop().time())
+
+    knock = Knock(app)
+    await asyncio.gather(*(knock.socket() for _ in range(AT_ONCE + 3)))
+    assert began == pytest.approx([*[0.0] * AT_ONCE, GAP_S, 2 * GAP_S, 3 * GAP_S])
+    await asyncio.sleep(AT_ONCE * GAP_S)
+    again = asyncio.get_running_loop().time()
+    await asyncio.gather(*(knock.socket() for _ in range(AT_ONCE)))
+    assert began[-AT_ONCE:] == pytest.approx([again] * AT_ONCE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
 
@@ -15,12 +16,11 @@ class Talk:
     """A conversation of one connection, in a memory."""
 
     def __init__(self, memory: Memory[str], session: str = "a") -> None:
-        self._memory = memory
-        self._session = session
         self.said: list[str] = []
         self.stubborn = False
-        self.conversation = Conversation(lambda: list(self.said), self._end)
-        memory.begin(session, self.conversation)
+        self._life = ExitStack()
+        conversation = Conversation(lambda: list(self.said), self._end)
+        self._life.enter_context(memory.open(session, conversation))
 
     async def _end(self) -> None:
         if not self.stubborn:
@@ -28,7 +28,7 @@ class Talk:
             self.breaks()
 
     def breaks(self) -> None:
-        self._memory.over(self._session, self.conversation)
+        self._life.close()
 
 
 def memory() -> Memory[str]:
@@ -87,3 +87,10 @@ async def test_the_one_that_broke_first_goes_when_there_are_too_many() -> None:
         Talk(kept, str(number)).breaks()
     assert await kept.recall(str(MOST)) is None
     assert await kept.recall("0") == []
+
+
+async def test_where_there_is_no_session_nothing_is_kept() -> None:
+    kept = memory()
+    with kept.open(None, Conversation(lambda: ["hello"], asyncio.Event().wait)):
+        pass
+    assert await kept.recall("None") is None

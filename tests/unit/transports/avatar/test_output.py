@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
     ErrorFrame,
     Frame,
     InterruptionFrame,
+    LLMAssistantPushAggregationFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     OutputTransportMessageUrgentFrame,
@@ -239,6 +240,49 @@ async def test_words_of_a_tts_without_times_are_heard_in_their_share_of_the_audi
         await stage.push(InterruptionFrame())
         await asyncio.sleep(0.1)
         assert stage.messages() == ["one two"]
+
+
+async def test_words_of_a_voice_that_failed_were_not_heard() -> None:
+    async with on_stage() as stage:
+        await stage.push(LLMFullResponseStartFrame(), TTSStartedFrame(context_id="c"))
+        await stage.push(TTSTextFrame("nobody hears this", text_type=TextType.SENTENCE))
+        await stage.push(TTSStoppedFrame(context_id="c"), LLMFullResponseEndFrame())
+        await asyncio.sleep(1)
+        assert stage.after.heard() == []
+        assert stage.messages() == []
+
+
+async def test_word_that_comes_before_its_audio_is_heard_with_it() -> None:
+    async with on_stage() as stage:
+        await stage.push(LLMFullResponseStartFrame(), TTSStartedFrame(context_id="c"))
+        word = TTSTextFrame("Hello", text_type=TextType.WORD)
+        word.pts = 1
+        await stage.push(word, audio(0.5))
+        await stage.push(TTSStoppedFrame(context_id="c"), LLMFullResponseEndFrame())
+        await asyncio.sleep(2)
+        assert stage.messages() == ["Hello"]
+
+
+async def test_last_word_is_remembered_with_what_closes_its_turn_in_front_of_the_end() -> None:
+    async with on_stage() as stage:
+        await stage.push(TTSStartedFrame(context_id="c"), audio(0.6))
+        for number, text in enumerate(("Good", "morning")):
+            word = TTSTextFrame(text, text_type=TextType.WORD)
+            word.pts = stage.output.get_clock().get_time() + number * 300_000_000
+            await stage.push(word)
+        await stage.push(LLMAssistantPushAggregationFrame(), TTSStoppedFrame(context_id="c"))
+        await asyncio.sleep(3)
+        assert stage.messages() == ["Good morning"]
+
+
+async def test_interruption_comes_in_front_of_the_end_of_speech_that_it_brings() -> None:
+    async with on_stage() as stage:
+        await stage.reply()
+        await asyncio.sleep(1.5)
+        await stage.push(InterruptionFrame())
+        await asyncio.sleep(0.1)
+        kinds = stage.after.kinds(InterruptionFrame, BotStoppedSpeakingFrame)
+        assert kinds == [InterruptionFrame, BotStoppedSpeakingFrame]
 
 
 async def test_a_voice_at_another_rate_arrives_at_the_vendors() -> None:

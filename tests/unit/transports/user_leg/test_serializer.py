@@ -20,7 +20,12 @@ from pipecat.frames.frames import (
 )
 
 from transports.user_leg.messages import DEEPEST, LONGEST_MESSAGE, LONGEST_TEXT
-from transports.user_leg.serializer import LONGEST_AUDIO, PageSerializer
+from transports.user_leg.serializer import (
+    LONGEST_AUDIO,
+    MOST_REQUESTS,
+    WITHIN_S,
+    PageSerializer,
+)
 
 
 def rtvi(kind: Any, data: Any = None, **more: Any) -> str:
@@ -55,6 +60,25 @@ def test_what_the_page_says_to_the_avatar_takes_the_short_way() -> None:
     assert said == [("avatar-played", played), ("avatar-played", {}), ("avatar-played", {})]
     other = rtvi("client-message", {"t": "weather", "d": None})
     assert isinstance(deserialize(other, serializer), InputTransportMessageFrame)
+
+
+@pytest.mark.asyncio
+async def test_more_requests_than_a_person_means_are_dropped() -> None:
+    serializer = PageSerializer()
+    text = rtvi("send-text", {"content": "hello"})
+    passed = [await serializer.deserialize(text) for _ in range(1_000)]
+    assert len([frame for frame in passed if frame]) == MOST_REQUESTS
+    assert serializer.refused == {"too fast": 1, "flood": 999 - MOST_REQUESTS}
+    assert await serializer.deserialize(rtvi("disconnect-bot"))
+    await asyncio.sleep(WITHIN_S)
+    assert await serializer.deserialize(text)
+
+
+@pytest.mark.asyncio
+async def test_page_gets_ready_once() -> None:
+    serializer = PageSerializer()
+    assert await serializer.deserialize(rtvi("client-ready"))
+    assert await serializer.deserialize(rtvi("client-ready")) is None
 
 
 def test_half_a_sample_is_dropped() -> None:

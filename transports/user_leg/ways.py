@@ -1,0 +1,58 @@
+"""The ways in which a person can reach the bot, by the names that Pipecat's runner has for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+
+from pipecat.transports.base_transport import TransportParams
+from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams
+
+from .serializer import PageSerializer
+
+EXTRAS = {"webrtc": "aiortc", "daily": "daily", "livekit": "livekit"}
+"""The extra that a way needs is named as the way; the value is a package that it brings."""
+
+
+def params(serializer: PageSerializer) -> dict[str, Callable[[], TransportParams]]:
+    """For Pipecat's `create_transport`. What a way needs is imported when it is taken.
+
+    Args:
+        serializer: What the other side of a WebSocket understands.
+    """
+
+    def websocket() -> TransportParams:
+        return FastAPIWebsocketParams(
+            serializer=serializer, audio_in_enabled=True, audio_out_enabled=True
+        )
+
+    def webrtc() -> TransportParams:
+        return TransportParams(audio_in_enabled=True, audio_out_enabled=True)
+
+    def daily() -> TransportParams:
+        from pipecat.transports.daily.transport import DailyParams
+
+        return DailyParams(audio_in_enabled=True, audio_out_enabled=True)
+
+    def livekit() -> TransportParams:
+        from pipecat.transports.livekit.transport import LiveKitParams
+
+        return LiveKitParams(audio_in_enabled=True, audio_out_enabled=True)
+
+    return {"websocket": websocket, "webrtc": webrtc, "daily": daily, "livekit": livekit}
+
+
+def obstacles(missing: dict[str, list[str]]) -> dict[str, str | None]:
+    """Each way with a sentence where it cannot be had.
+
+    Args:
+        missing: The variables that a way needs and that are not set.
+    """
+    found: dict[str, str | None] = {"websocket": None}
+    for way, package in EXTRAS.items():
+        found[way] = None
+        if variables := missing.get(way):
+            found[way] = f"For this, set {' and '.join(variables)} in .env."
+        elif find_spec(package) is None:
+            found[way] = f"For this, start with: uv run --extra {way} bot.py"
+    return found
