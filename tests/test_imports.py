@@ -92,9 +92,8 @@ def test_what_decides_and_what_talks_to_a_vendor_does_not_know_pipecat() -> None
 
 def test_a_vendor_can_be_loaded_without_pipecat() -> None:
     """Who stops what a dead bot has left open does not wait for Pipecat to load."""
-    program = (
-        "import sys, transports.avatar.session, transports.local; print('pipecat' in sys.modules)"
-    )
+    modules = "transports.avatar.session, transports.local, transports.heygen"
+    program = f"import sys, {modules}; print('pipecat' in sys.modules)"
     command = [sys.executable, "-c", program]
     assert subprocess.check_output(command, cwd=ROOT, text=True, timeout=60) == "False\n"
 

@@ -110,6 +110,7 @@ def test_without_the_extra_all_but_the_built_in_ears_and_voice_can_be_imported(
 ) -> None:
     modules = [
         *("transports.avatar.transport", "transports.local", "transports.user_leg"),
+        *("transports.avatar.journal", "transports.heygen"),
         *("processors.text_input", "processors.transcript", "processors.response_time"),
         "services.llm",
     ]

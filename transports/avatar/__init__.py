@@ -1,7 +1,7 @@
 """The avatar output transport, vendor-neutral: what every face has in common.
 
 `core` decides, `session` owns the connection, `output` speaks Pipecat; a folder beside this one
-(`transports/local`, later `transports/heygen` …) is a vendor. `docs/frames.md` lists what travels.
+(`transports/local`, `transports/heygen`) is a vendor. `docs/frames.md` lists what travels.
 
 Exported here is what a vendor is written with, and none of it loads Pipecat: what a vendor provides
 (`vendor`), what it is told (`commands`), what it tells (`events`), what goes wrong (`errors`). The
@@ -9,12 +9,26 @@ door to Pipecat is `transport.AvatarTransport`.
 """
 
 from .commands import Begin, Command, EndSpeech, Interrupt, KeepAlive, Listen, Speak
-from .errors import AvatarError, ConnectionLost, NeverReady, VendorRefused, VendorUnreachable
+from .errors import (
+    AvatarError,
+    AvatarNotFound,
+    ConnectionLost,
+    JournalUnusable,
+    KeyRefused,
+    NeverReady,
+    NoCredits,
+    RateLimited,
+    TooManySessions,
+    UnexpectedReply,
+    VendorRefused,
+    VendorUnreachable,
+)
 from .events import Ended, Event, Interrupted, Played, Started, Talking
 from .vendor import Opened, Profile, Socket, UserLeg, Vendor, Wire
 
 __all__ = [
     "AvatarError",
+    "AvatarNotFound",
     "Begin",
     "Command",
     "ConnectionLost",
@@ -23,16 +37,22 @@ __all__ = [
     "Event",
     "Interrupt",
     "Interrupted",
+    "JournalUnusable",
     "KeepAlive",
+    "KeyRefused",
     "Listen",
     "NeverReady",
+    "NoCredits",
     "Opened",
     "Played",
     "Profile",
+    "RateLimited",
     "Socket",
     "Speak",
     "Started",
     "Talking",
+    "TooManySessions",
+    "UnexpectedReply",
     "UserLeg",
     "Vendor",
     "VendorRefused",

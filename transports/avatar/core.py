@@ -37,6 +37,9 @@ HOLD_S = 5.0
 ACK_GRACE_S = 1.0
 """An acknowledgement that is this late will not come."""
 
+FOLLOWED_S = 0.3
+"""The same where the next utterance is at the vendor already: its words wait for this end."""
+
 
 class Leg(Enum):
     """Whether the vendor can be told anything."""
@@ -324,6 +327,9 @@ class SpeechCore:
         """Part with the utterances that were heard to the end."""
         while self._utterances and self._is_done(self._utterances[0], now):
             done = self._utterances.popleft()
+            if self._utterances:
+                end = done.playhead.when(done.playhead.sent) or now
+                self._utterances[0].playhead.come_up(since=min(end, now), now=now)
             if not done.begun and not done.offset:
                 self._script.drop_words(done)  # a TTS that made no sound has said nothing
             self._run.ended(now)
@@ -393,8 +399,11 @@ class SpeechCore:
             utterance.queue.samples,
             lead=self._lead(now),
             more_may_come=self._more_may_come(utterance, now),
+            opening=not utterance.begun,
         ):
             if not utterance.begun:
+                if any(u.begun for u in self._utterances):
+                    utterance.playhead.follow()
                 utterance.begun = True
                 begin = Begin(
                     self._generation,
@@ -482,4 +491,5 @@ class SpeechCore:
         end = first.playhead.when(first.playhead.sent)
         if end is None or first.vendor_ended or Ended not in self._profile.acknowledges:
             return end
-        return end + ACK_GRACE_S
+        followed = any(u.begun for u in self._utterances if u is not first)
+        return end + (FOLLOWED_S if followed else ACK_GRACE_S)

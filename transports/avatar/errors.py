@@ -1,12 +1,20 @@
 """What can go wrong at a vendor.
 
     AvatarError
-    ├── VendorUnreachable   no answer, or none in time          (retryable)
+    ├── VendorUnreachable   no answer, none in time, or its own failure   (retryable)
+    ├── UnexpectedReply     an answer that cannot be used
     ├── VendorRefused       the vendor said no
+    │   ├── KeyRefused      to the key
+    │   ├── NoCredits       there is nothing left to pay with
+    │   ├── TooManySessions as many run as the account may have           (retryable)
+    │   ├── AvatarNotFound  to the avatar
+    │   └── RateLimited     too many calls                                (retryable)
     ├── NeverReady          opened, and not ready by the deadline
-    └── ConnectionLost      the control connection ended in mid-session (retryable)
+    ├── ConnectionLost      the control connection ended in mid-session   (retryable)
+    └── JournalUnusable     what is paid for cannot be noted down, so it is not opened
 
-An error's text is fit for a log and for the page: it never holds a reply's body, a URL or a token.
+An error's text is a sentence without its full stop, fit for a log and for the page: it never holds
+a reply's body, a URL or a token.
 """
 
 from __future__ import annotations
@@ -19,9 +27,30 @@ class AvatarError(Exception):
 
 
 class VendorUnreachable(AvatarError):
-    """The vendor did not answer."""
+    """The vendor did not answer, or could not do its work.
+
+    Args:
+        vendor: The vendor's name.
+        status: Of its answer, such as HTTP's 503; None where there was none.
+    """
 
     retryable = True
+
+    def __init__(self, vendor: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(f"{vendor} {f'failed with {status}' if status else 'did not answer'}")
+
+
+class UnexpectedReply(AvatarError):
+    """The vendor answered, and the answer cannot be used.
+
+    Args:
+        vendor: The vendor's name.
+        what: What is wrong with it, as in "… returned no ws_url"; never a part of it.
+    """
+
+    def __init__(self, vendor: str, what: str) -> None:
+        super().__init__(f"{vendor} returned {what}")
 
 
 class VendorRefused(AvatarError):
@@ -33,10 +62,54 @@ class VendorRefused(AvatarError):
         code: The vendor's own, where its documentation lists them.
     """
 
+    says = "refused"
+
     def __init__(self, vendor: str, status: int, code: str | None = None) -> None:
         self.status = status
         self.code = code
-        super().__init__(f"{vendor} refused with {status}" + (f" ({code})" if code else ""))
+        super().__init__(f"{vendor} {self.says} with {status}" + (f" ({code})" if code else ""))
+
+
+class KeyRefused(VendorRefused):
+    """The key is wrong, or is of another service of the same vendor."""
+
+    says = "refused the API key"
+
+
+class NoCredits(VendorRefused):
+    """The account has nothing left to pay a session with."""
+
+    says = "has no credits left for this account, and refused"
+
+
+class TooManySessions(VendorRefused):
+    """The account runs as many sessions as it may."""
+
+    retryable = True
+    says = "already runs as many sessions as this account may have, and refused"
+
+
+class AvatarNotFound(VendorRefused):
+    """There is no such avatar, it is another account's, or it is too old."""
+
+    says = "cannot show this avatar, and refused"
+
+
+class RateLimited(VendorRefused):
+    """Too many calls.
+
+    Args:
+        vendor: The vendor's name.
+        status: Of its answer.
+        retry_after_s: How long the vendor asks to wait, where it says so.
+    """
+
+    retryable = True
+    says = "was called too often, and refused"
+
+    def __init__(self, vendor: str, status: int, retry_after_s: float | None = None) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(vendor, status)
 
 
 class NeverReady(AvatarError):
@@ -62,3 +135,14 @@ class ConnectionLost(AvatarError):
 
     def __init__(self, vendor: str) -> None:
         super().__init__(f"the connection to {vendor} was lost")
+
+
+class JournalUnusable(AvatarError):
+    """The journal of paid sessions cannot be written.
+
+    Args:
+        reason: Why, in a few words.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the journal of paid sessions cannot be used: {reason}")

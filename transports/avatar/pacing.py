@@ -17,14 +17,23 @@ class Pacing:
     """Sizes in samples, from a vendor's profile. `largest` is that of the largest piece."""
 
     def __init__(self, profile: Profile) -> None:
+        self._opening = profile.samples(profile.opening_s)
         self._first = max(1, profile.samples(profile.first_chunk_s))
         self.largest = max(self._first, profile.samples(profile.chunk_s))
         self._max_lead = max(self.largest, profile.samples(profile.max_lead_s))
 
-    def piece(self, waiting: int, *, lead: int, more_may_come: bool) -> int:
-        """How many of `waiting` samples to send now; 0 where the time has not come."""
+    def piece(self, waiting: int, *, lead: int, more_may_come: bool, opening: bool) -> int:
+        """How many of `waiting` samples to send now; 0 where the time has not come.
+
+        Args:
+            waiting: Samples that are there.
+            lead: Samples that were sent and not heard.
+            more_may_come: Whether the TTS is still at it.
+            opening: Whether nothing of the utterance was sent yet.
+        """
         aim = min(max(self._first, lead), self.largest)
-        if waiting < aim and lead and more_may_come:
+        patient = lead or (opening and waiting < self._opening)
+        if waiting < aim and patient and more_may_come:
             return 0
         size = min(aim, waiting)
         return size if lead + size <= self._max_lead else 0

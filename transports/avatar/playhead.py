@@ -3,13 +3,17 @@
 The position follows what the vendor tells. Between two tellings it moves on in real time, never
 past what was sent, and it never goes back: a word that was reported as heard stays heard. Where
 nothing is told, or nothing new for `SILENCE_S`, a model takes over: the first sample is heard a
-start delay after it was sent, and the rest follows in real time as long as there is some.
+start delay after it was sent, and the rest follows in real time as long as there is some. Speech
+that waits behind other speech is heard when that is over.
 """
 
 from __future__ import annotations
 
 SILENCE_S = 1.0
 """How long a vendor that acknowledges may say nothing new before the model takes over."""
+
+FOLLOWING_S = 0.3
+"""The same for speech that follows other speech at once: its start is told soon, or not at all."""
 
 _ROUNDING = 1e-3
 """Of a sample: at the time that `when` gives for a sample, `at` has reached it."""
@@ -26,6 +30,8 @@ class Playhead:
         self._reached = 0  # never goes back
         self._anchor: tuple[float, int] | None = None  # (time, sample heard at that time)
         self._told: int | None = None  # the vendor's last word
+        self._follows = False  # other speech is heard first
+        self._earliest = 0.0
         self._news_at = 0.0  # when it last told something new, or was first sent something
 
     @property
@@ -33,10 +39,25 @@ class Playhead:
         """How many samples the vendor has been given."""
         return self._sent
 
+    def follow(self) -> None:
+        """What is sent from now on waits behind other speech, until `come_up`."""
+        self._follows = True
+
+    def come_up(self, *, since: float, now: float) -> None:
+        """The speech before it was heard to its end at the time `since`."""
+        if self._follows and self._sent:
+            self._anchor = (max(since, self._earliest), 0)
+            self._news_at = now - SILENCE_S + FOLLOWING_S
+        self._follows = False
+
     def send(self, samples: int, *, now: float) -> None:
         """`samples` more were handed over."""
         if self._sent == 0:
-            self._anchor = (now + self._start_delay_s, 0)
+            self._earliest = now + self._start_delay_s
+        if self._follows:
+            pass
+        elif self._sent == 0:
+            self._anchor = (self._earliest, 0)
             self._news_at = now
         elif self.at(now) >= self._sent:
             # It ran dry: the rest is heard from now on. Silence until here was ours, not theirs.
@@ -84,6 +105,7 @@ class Playhead:
 
     def _tell(self, samples: int, now: float) -> None:
         self._told = samples
+        self._follows = False
         self._anchor = (now, samples)
         self._news_at = now
 

@@ -13,11 +13,14 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from enum import Enum, auto
 
+from loguru import logger
+
 from .commands import KeepAlive
 from .core import SpeechCore
 from .errors import AvatarError, ConnectionLost, NeverReady
 from .reports import Report
-from .vendor import Opened, Socket, Vendor, Wire
+from .undo import finish
+from .vendor import Opened, Socket, Vendor, Wire, short
 
 CLOSE_TIMEOUT_S = 5.0
 
@@ -158,14 +161,20 @@ class AvatarSession:
             await self._is_ready.wait()
 
     async def _close(self, opened: Opened) -> None:
-        async with asyncio.timeout(CLOSE_TIMEOUT_S):
-            await self._vendor.close(opened)
+        try:
+            await finish(self._vendor.close(opened), within_s=CLOSE_TIMEOUT_S)
+        except (AvatarError, TimeoutError) as error:
+            # Not an error of the conversation, which is over; who pays has to know of it.
+            name = f"{self._vendor.name} session {short(opened.id)}"
+            logger.warning(f"{name} could not be stopped and may still run: {error or 'no answer'}")
 
     async def _read(self, socket: Socket, wire: Wire) -> None:
         self._look_ready(wire)
         async for message in socket:
             for event in wire.decode(message):
                 self._core.receive(event, now=self._now())
+            if wire.over:
+                break
             self._look_ready(wire)
             self.poke()
         raise ConnectionLost(self._vendor.name)

@@ -22,6 +22,8 @@ class Profile:
 
     Attributes:
         sample_rate: Rate of the PCM that it takes, in Hz.
+        opening_s: How much of an utterance has to be there before its first piece leaves, unless
+            the TTS pauses or other speech is still heard; 0 sends what there is at once.
         first_chunk_s: Smallest piece, sent while nothing is ahead of the person.
         chunk_s: Largest piece, reached as the lead grows.
         max_lead_s: Most speech that is handed over and not yet heard. What is cut can be no
@@ -32,6 +34,7 @@ class Profile:
     """
 
     sample_rate: int = 24_000
+    opening_s: float = 0.0
     first_chunk_s: float = 0.02
     chunk_s: float = 1.0
     max_lead_s: float = 60.0
@@ -49,12 +52,17 @@ class Opened:
     """A session that exists at the vendor.
 
     Attributes:
-        id: The vendor's; fit for a log.
+        id: The vendor's; its beginning is fit for a log (`short`).
         secrets: Tokens and signed addresses by name. They stay out of every log and error.
     """
 
     id: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def short(session: str) -> str:
+    """As much of a session's id as tells it from others. The whole may be all that opens it."""
+    return session[:8]
 
 
 class Socket(Protocol):
@@ -76,9 +84,11 @@ class Wire(Protocol):
 
     Attributes:
         ready: Turns True when commands may be sent.
+        over: Turns True when the vendor says that the session has ended.
     """
 
     ready: bool
+    over: bool
 
     def encode(self, command: Command) -> list[Any]:
         """The messages that say this command; none where the vendor has no word for it."""
@@ -128,7 +138,7 @@ class Vendor(Protocol):
         """Create the session.
 
         Raises:
-            VendorRefused, VendorUnreachable: and then nothing is left open.
+            AvatarError: and then nothing is left open.
         """
 
     async def close(self, session: Opened) -> None:

@@ -143,6 +143,7 @@ class _PageWire:
     """Decodes what the page says of its playback."""
 
     ready = True
+    over = False
 
     def __init__(self) -> None:
         self._warned = False

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from transports.avatar.commands import Command
-from transports.avatar.errors import VendorRefused
+from transports.avatar.errors import VendorRefused, VendorUnreachable
 from transports.avatar.events import Event
 from transports.avatar.vendor import Opened, Profile, UserLeg
 
@@ -24,6 +24,8 @@ class MemoryVendor:
         self.profile = profile or Profile()
         self.refuses = False
         self.opens_after_s = 0.0
+        self.closes_after_s = 0.1
+        self.keeps_open = False
         self.ready_at_once = True
         self.open_sessions = 0
         self.opened = 0
@@ -47,7 +49,9 @@ class MemoryVendor:
         return Opened("m1", {"token": "SECRET-token"})
 
     async def close(self, session: Opened) -> None:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(self.closes_after_s)
+        if self.keeps_open:
+            raise VendorUnreachable(self.name)
         self.open_sessions -= 1
 
     @asynccontextmanager
@@ -69,7 +73,7 @@ class MemoryVendor:
     # For tests
 
     def says(self, message: object) -> None:
-        """An event, the word `ready`, or `GONE`."""
+        """An event, the words `ready` and `over`, or `GONE`."""
         self.inbox.put_nowait(message)
 
     def commands(self, kind: type[Command]) -> list[Command]:
@@ -79,6 +83,7 @@ class MemoryVendor:
 class MemoryWire:
     def __init__(self, ready: bool) -> None:
         self.ready = ready
+        self.over = False
 
     def encode(self, command: Command) -> list[Command]:
         return [command]
@@ -86,5 +91,8 @@ class MemoryWire:
     def decode(self, message: object) -> list[Event]:
         if message == "ready":
             self.ready = True
+            return []
+        if message == "over":
+            self.over = True
             return []
         return [message]  # type: ignore[list-item]

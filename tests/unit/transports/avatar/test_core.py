@@ -50,6 +50,24 @@ def test_the_first_chunk_leaves_at_once_and_later_ones_grow() -> None:
     assert sizes[:6] == sorted(sizes[:6])
 
 
+def test_a_vendor_that_wants_a_long_first_chunk_gets_it_unless_the_tts_pauses() -> None:
+    day = Day(Profile(opening_s=0.4, first_chunk_s=0.4))
+    day.core.begin("run", now=day.now)
+    for piece in range(19):
+        day.core.audio(voice(0.02, piece * 480), now=day.now)
+        day.pass_time(0.02)
+    assert day.sent() == b""
+    day.core.audio(voice(0.02, 19 * 480), now=day.now)
+    day.look()
+    assert day.sent() == voice(0.4)
+    day.core.end(now=day.now)
+    day.pass_time(2.0)
+    day.core.begin("run 2", now=day.now)
+    day.core.audio(voice(0.1), now=day.now)
+    day.pass_time(0.05)
+    assert len(day.sent()) == 2 * round(0.5 * RATE)
+
+
 def test_what_is_there_leaves_when_the_tts_pauses_and_the_pause_splits_nothing() -> None:
     day = Day(SILENT)
     day.core.begin("run", now=day.now)
@@ -300,6 +318,25 @@ def test_utterances_of_one_reply_are_one_run_of_speech() -> None:
     day.pass_time(1.5)
     assert len(day.said(SpeakingStarted)) == 1
     assert len(day.said(SpeakingStopped)) == 1
+
+
+@pytest.mark.parametrize("profile", [SILENT, TELLING])
+def test_sentences_that_wait_at_the_vendor_are_heard_one_after_the_other(profile: Profile) -> None:
+    day = Day(profile)
+    for number in range(3):
+        day.core.begin(f"run{number}", now=day.now)
+        day.core.audio(voice(4.0), now=day.now)
+        day.core.word(number, round(0.5 * RATE), now=day.now)
+        day.core.end(now=day.now)
+    day.pass_time(3.2)
+    assert [r.cue for r in day.said(Heard)] == [0]
+    assert day.core.unheard_s(now=day.now) == pytest.approx(9.0, abs=0.1)
+    day.core.receive(Ended("u1"), now=day.now)
+    day.core.receive(Started("u2"), now=day.now)
+    day.pass_time(0.6)
+    assert [r.cue for r in day.said(Heard)] == [0, 1]
+    assert day.core.interrupt(now=day.now)
+    assert [r.cue for r in day.said(Heard)] == [0, 1]
 
 
 def test_the_vendors_start_corrects_the_model() -> None:

@@ -79,10 +79,19 @@ class Conversation(RuleBasedStateMachine):
         told=st.sets(st.sampled_from(EVENTS)),
         lead_s=st.sampled_from([0.25, 2.0, 60.0]),
         chunk_s=st.sampled_from([0.04, 1.0]),
+        opening_s=st.sampled_from([0.0, 0.4]),
     )
-    def meet(self, delay_s: float, told: set[type[Event]], lead_s: float, chunk_s: float) -> None:
+    def meet(
+        self,
+        delay_s: float,
+        told: set[type[Event]],
+        lead_s: float,
+        chunk_s: float,
+        opening_s: float,
+    ) -> None:
         self.day = Day(
             Profile(
+                opening_s=opening_s,
                 first_chunk_s=0.02,
                 chunk_s=chunk_s,
                 max_lead_s=lead_s,

@@ -77,3 +77,21 @@ def test_it_never_goes_back() -> None:
     head.send(5_000, now=10.0)
     assert head.at(12.0) == 1_500
     assert head.at(11.0) == 1_500
+
+
+def test_speech_behind_other_speech_is_heard_after_it() -> None:
+    playhead = Playhead(sample_rate=24_000, start_delay_s=0.2, awaits_vendor=False)
+    playhead.follow()
+    playhead.send(24_000, now=0.0)
+    assert playhead.at(3.0) == 0
+    assert playhead.when(1) is None
+    playhead.come_up(since=4.0, now=4.1)
+    assert playhead.at(4.5) == 12_000
+
+
+def test_speech_that_was_sent_late_is_not_heard_before_it_was_sent() -> None:
+    playhead = Playhead(sample_rate=24_000, start_delay_s=0.2, awaits_vendor=False)
+    playhead.follow()
+    playhead.send(24_000, now=4.5)
+    playhead.come_up(since=4.0, now=5.0)
+    assert playhead.at(5.2) == 12_000

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from itertools import count
 
 import pytest
+from loguru import logger
 
 from tests.unit.transports.avatar.memory_vendor import GONE, MemoryVendor
 from tests.unit.transports.avatar.speaking import voice
@@ -165,3 +166,43 @@ async def test_keep_alive_counts_from_the_last_message() -> None:
         assert len(beats) == 59
         assert beats[0] == pytest.approx(110.0, abs=1.0)
         assert vendor.commands(EndSpeech)
+
+
+async def test_a_vendor_that_ends_the_session_has_ended_it() -> None:
+    vendor = MemoryVendor()
+    async with on_stage(vendor) as stage:
+        vendor.says("over")
+        await asyncio.sleep(0.5)
+        assert [type(e) for e in stage.errors] == [ConnectionLost]
+
+
+async def test_closing_twice_and_in_a_hurry_still_closes_what_was_opened() -> None:
+    vendor = MemoryVendor()
+    vendor.closes_after_s = 2.0
+    async with on_stage(vendor) as stage:
+        await asyncio.sleep(0.01)
+        closings = [asyncio.create_task(stage.session.aclose())]
+        await asyncio.sleep(0.5)
+        closings.append(asyncio.create_task(stage.session.aclose()))
+        await asyncio.sleep(0.5)
+        closings[0].cancel()
+        await asyncio.wait(closings)
+        assert vendor.open_sessions == 0
+
+
+@pytest.mark.parametrize("closes_after_s", [0.1, 60.0])
+async def test_a_session_that_cannot_be_closed_is_warned_of_and_ends_without_an_error(
+    closes_after_s: float,
+) -> None:
+    vendor = MemoryVendor()
+    vendor.closes_after_s, vendor.keeps_open = closes_after_s, True
+    lines: list[str] = []
+    sink = logger.add(lines.append, format="{message}")
+    async with on_stage(vendor) as stage:
+        await asyncio.sleep(0.01)
+        await stage.session.aclose()
+        assert stage.errors == []
+        assert stage.now() < 6.0
+        vendor.open_sessions = 0
+    logger.remove(sink)
+    assert "memory session m1 could not be stopped" in lines[0]

@@ -1,0 +1,256 @@
+"""What the three generations have in common: how a session is opened, dialled and closed.
+
+Each opens in two calls. The first names a session (and, at HeyGen, may cost already), the second
+starts it. Between them the journal gets the name. Whatever happens from then on, the session is
+stopped: a call that may have started it is waited for before it is stopped, since a stop that
+overtakes its start stops nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from loguru import logger
+
+from ..avatar.dial import dial
+from ..avatar.errors import AvatarError, JournalUnusable, UnexpectedReply, VendorRefused
+from ..avatar.events import Ended, Interrupted, Started, Talking
+from ..avatar.journal import Entry, Journal, reap
+from ..avatar.undo import finish
+from ..avatar.vendor import Opened, Profile, Socket, UserLeg, short
+from .rest import NotConnected, Rest, check_address, is_loopback
+from .wire import ControlWire
+
+ADVISED = Profile(
+    sample_rate=24_000,
+    opening_s=0.4,
+    first_chunk_s=0.4,
+    chunk_s=1.0,
+    start_delay_s=0.2,
+    acknowledges=frozenset({Started, Ended, Talking, Interrupted}),
+    keep_alive_s=60.0,
+)
+"""The vendor's advice: 0.4 s first, then 1 s. It stays the default until a live account shows that
+the avatar does as well without it."""
+
+FASTEST = Profile(
+    sample_rate=24_000,
+    first_chunk_s=0.02,
+    chunk_s=1.0,
+    start_delay_s=0.2,
+    acknowledges=ADVISED.acknowledges,
+    keep_alive_s=60.0,
+)
+"""The first frame of the TTS leaves at once; 0.4 s less to wait, if the vendor bears it."""
+
+CONTROL_URL = "control_url"
+UNDO_S = 5.0
+GONE = (404, 410)
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A session that has an id, and is not started."""
+
+    id: str
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+class _NotWanted(AvatarError):
+    """Nobody waits for the session any more."""
+
+
+class HeyGenVendor:
+    """One session; the generations below fill in their calls.
+
+    Args:
+        name: For logs and errors.
+        api_key: Pays.
+        api_url: Address of the API.
+        profile: How the avatar is spoken to.
+        journal: Where paid sessions are noted; this user's own by default.
+
+    Raises:
+        ValueError: The key cannot be one, or the address would show it to others.
+    """
+
+    limit_s = 3_600.0
+    """The longest time that the vendor lets a session run, as far as is known."""
+
+    naming_costs = True
+    """Whether the call that names a session may already cost something."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        api_key: str,
+        api_url: str,
+        profile: Profile,
+        journal: Journal | None,
+    ) -> None:
+        if not re.fullmatch(r"[!-~]+", api_key):
+            raise ValueError(f"{name} takes an API key: printable characters without a space")
+        self.name = name
+        self.profile = profile
+        self._key = api_key
+        self._url = check_address(api_url)
+        self._journal = Journal.of_this_user() if journal is None else journal
+        self._wanted = True
+        self._at_stake = False  # whether a call that may cost something was made
+        self._entries: dict[str, str] = {}
+
+    # What the generations fill in
+
+    async def _name(self, rest: Rest) -> Named:
+        raise NotImplementedError
+
+    async def _start(self, rest: Rest, named: Named) -> Opened:
+        raise NotImplementedError
+
+    async def _stop(self, rest: Rest, session: str) -> None:
+        raise NotImplementedError
+
+    def wire(self) -> ControlWire:
+        """A fresh codec for one connection."""
+        return ControlWire(self.name)
+
+    # `Vendor`
+
+    def attach(self, user_leg: UserLeg) -> None:
+        """Nothing is sent there: the person hears the avatar in the vendor's room."""
+
+    def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
+        """The vendor itself tells what was heard."""
+
+    def mouth(self, visemes: Mapping[str, Any]) -> None:
+        """The vendor's face has a mouth of its own."""
+
+    async def open(self) -> Opened:
+        """Create and start a session.
+
+        Raises:
+            AvatarError: and then nothing is left open that the vendor lets us name.
+        """
+        opening = asyncio.create_task(self._open(), name=f"{self.name} opening")
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            self._wanted = False
+            if not self._at_stake:
+                opening.cancel()
+            with suppress(TimeoutError):
+                await finish(self._take_back(opening), within_s=UNDO_S)
+            raise
+
+    async def close(self, session: Opened) -> None:
+        """Stop the session.
+
+        Raises:
+            AvatarError: The vendor has not confirmed it; the journal still names the session.
+        """
+        await self.stop(session.id)
+        await self._strike(session.id)
+
+    def dial(self, session: Opened) -> AbstractAsyncContextManager[Socket]:
+        """The control socket, at the address that the vendor returned."""
+        address = session.secrets[CONTROL_URL]
+        return dial(address, vendor=self.name, loopback=is_loopback(self._url))
+
+    # Sessions of others
+
+    async def stop(self, session: str) -> None:
+        """Stop a session by its id; returns once the vendor has confirmed it.
+
+        Args:
+            session: The vendor's id.
+
+        Raises:
+            AvatarError: It is not known to be stopped.
+        """
+        async with self._rest() as rest:
+            try:
+                await self._stop(rest, session)
+            except VendorRefused as error:
+                if not await self._is_gone(rest, session, error):
+                    raise
+
+    async def reap(self) -> list[Entry]:
+        """Stop what dead processes of this account have left open; for the start of a bot.
+
+        Returns:
+            What may still run, until the vendor's own limit.
+
+        Raises:
+            JournalUnusable
+        """
+        return await reap(self._journal, self.name, self._key, self.stop)
+
+    # Inside
+
+    async def _open(self) -> Opened:
+        entry = await self._journal.intend(self.name, self._key, limit_s=self.limit_s)
+        async with self._rest() as rest:
+            self._at_stake = self.naming_costs
+            try:
+                named = await self._name(rest)
+            except BaseException as error:
+                if not self.naming_costs or isinstance(error, VendorRefused | NotConnected):
+                    with suppress(JournalUnusable):  # what went wrong first is what counts
+                        await self._journal.strike(entry)
+                raise
+            self._entries[named.id] = entry
+            try:
+                await self._journal.name(entry, named.id)
+                if not self._wanted:
+                    raise _NotWanted
+                self._at_stake = True
+                return await self._start(rest, named)
+            except BaseException:
+                await self._undo(named.id)
+                raise
+
+    async def _undo(self, session: str) -> None:
+        async def undo() -> None:
+            await self.stop(session)
+            await self._strike(session)
+
+        try:
+            await finish(undo(), within_s=UNDO_S)
+        except (AvatarError, TimeoutError) as error:
+            why = error or "no answer"
+            logger.warning(f"{self.name} session {short(session)} could not be stopped: {why}")
+
+    async def _take_back(self, opening: asyncio.Task[Opened]) -> None:
+        try:
+            opened = await opening
+        except (AvatarError, asyncio.CancelledError):
+            return  # it has cleaned up after itself
+        await self._undo(opened.id)
+
+    async def _strike(self, session: str) -> None:
+        if entry := self._entries.pop(session, None):
+            await self._journal.strike(entry)
+
+    async def _is_gone(self, rest: Rest, session: str, refusal: VendorRefused) -> bool:
+        """Whether a stop was refused because there is nothing to stop."""
+        return refusal.status in GONE
+
+    def _rest(self) -> Rest:
+        return Rest(self.name, self._url, self._headers())
+
+    def _headers(self) -> Mapping[str, str]:
+        return {"X-Api-Key": self._key}
+
+    def _room(self, secrets: Mapping[str, str], address: str) -> Mapping[str, str]:
+        """Checks that there is a control address among what was returned."""
+        if not secrets.get(address):
+            raise UnexpectedReply(self.name, f"no {address}")
+        return {CONTROL_URL: secrets[address]} | {
+            name: value for name, value in secrets.items() if name != address
+        }
