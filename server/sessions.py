@@ -48,7 +48,12 @@ class Sessions:
             self._tasks.discard(task)
 
     async def turn(self) -> None:
-        """Waits until one more may begin: beginning is the most work that a session makes."""
+        """Waits until one more may begin: beginning is the most work that a session makes.
+
+        Who is alone disturbs nobody, and does not wait.
+        """
+        if len(self) <= 1:
+            return
         now = asyncio.get_running_loop().time()
         begins_at = max(self._next_at, now - (AT_ONCE - 1) * GAP_S)
         self._next_at = begins_at + GAP_S

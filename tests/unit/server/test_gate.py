@@ -165,17 +165,26 @@ async def test_nothing_begins_while_every_place_is_taken() -> None:
     await first
 
 
+TALK_S = 10.0
+
+
+async def talks(scope: Scope, receive: Receive, send: Send) -> None:
+    scope["began"].append(asyncio.get_running_loop().time())
+    await asyncio.sleep(TALK_S)
+
+
 @pytest.mark.asyncio
 async def test_crowd_begins_one_after_the_other() -> None:
     began: list[float] = []
+    knock = Knock(talks)
+    await asyncio.gather(*(knock.socket(began=began) for _ in range(1 + AT_ONCE + 3)))
+    assert began == pytest.approx([0.0, *[0.0] * AT_ONCE, GAP_S, 2 * GAP_S, 3 * GAP_S])
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        began.append(asyncio.get_running_loop().time())
 
-    knock = Knock(app)
-    await asyncio.gather(*(knock.socket() for _ in range(AT_ONCE + 3)))
-    assert began == pytest.approx([*[0.0] * AT_ONCE, GAP_S, 2 * GAP_S, 3 * GAP_S])
-    await asyncio.sleep(AT_ONCE * GAP_S)
-    again = asyncio.get_running_loop().time()
-    await asyncio.gather(*(knock.socket() for _ in range(AT_ONCE)))
-    assert began[-AT_ONCE:] == pytest.approx([again] * AT_ONCE)
+@pytest.mark.asyncio
+async def test_who_is_alone_does_not_wait() -> None:
+    began: list[float] = []
+    knock = Knock(talks)
+    for _ in range(2 * AT_ONCE):
+        await knock.socket(began=began)
+    assert began == pytest.approx([each * TALK_S for each in range(2 * AT_ONCE)])
