@@ -97,7 +97,7 @@ SOMEBODYS = "11111111-2222-3333-4444-555555555555"
 PLACES = [
     (method, path.format(session=SOMEBODYS))
     for path, methods in ROUTES.items()
-    for method in methods
+    for method in sorted(methods)
 ]
 
 
