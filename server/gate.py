@@ -18,6 +18,7 @@ from .addresses import Addresses
 from .flood import BoundedSocket
 from .headers import security_headers, with_headers
 from .sessions import Sessions
+from .start import SOCKET_PATH, START_PATH
 from .tickets import Claims, TicketError, Tickets
 
 LARGEST_BODY = 64 * 1024
@@ -28,7 +29,7 @@ SUBPROTOCOL = "avatarbot"
 TICKET_PREFIX = "ticket."
 
 _READING = ("GET", "HEAD")
-_BEGINNING = ("/start", "/ws-client")
+_BEGINNING = (START_PATH, SOCKET_PATH)
 _REASONS = {
     403: "Refused.",
     404: "Not found.",

@@ -69,6 +69,7 @@ class Offers:
                     open_session.enter_context(self._sessions.open())
                     open_session.callback(self._peers.pop, session)
                     send = self._learning(session, send)
+                    await self._sessions.turn()
                 await self._app(scope, _replay(request), send)
         except Refused as refusal:
             logger.debug(f"refused an offer: {refusal.status}")
@@ -78,6 +79,8 @@ class Offers:
         if method != "POST":
             raise Refused(404)
         offer = _description(request)
+        if self._sessions.full:
+            raise Refused(503)  # there was a place when the ticket was given
         try:
             self._tickets.consume(ticket, scope="session", session=session)
         except TicketError:

@@ -1,4 +1,4 @@
-"""Which WebSockets are open: how many there may be, and which to end when the server stops."""
+"""Which sessions go on: how many there may be, and which to end when the server stops."""
 
 import asyncio
 import math
@@ -10,7 +10,7 @@ AT_ONCE, GAP_S = 3, 0.75
 
 
 class Sessions:
-    """The tasks that serve open WebSockets.
+    """The tasks that serve sessions: open WebSockets, and the calls of WebRTC offers.
 
     Attributes:
         most: How many there may be at once.
@@ -37,7 +37,7 @@ class Sessions:
         Being cancelled by `cancel` is an orderly end, not an error for the server to log.
         """
         task = asyncio.current_task()
-        assert task, "a WebSocket is served by a task"
+        assert task, "a session is served by a task"
         self._tasks.add(task)
         try:
             yield

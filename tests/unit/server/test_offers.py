@@ -107,6 +107,17 @@ async def test_a_ticket_is_of_no_use_for_a_second_connection() -> None:
     assert len(talk.reached) == 1
 
 
+async def test_where_every_place_is_taken_an_offer_waits_and_keeps_its_ticket() -> None:
+    talk = Negotiation()
+    ticket = talk.ticket()
+    talk.sessions.most = 0
+    assert await talk.ask(OFFER, ticket) == 503
+    assert talk.reached == []
+    talk.sessions.most = 1
+    assert await talk.ask(OFFER, ticket) == 200
+    await talk.end()
+
+
 async def test_nobody_else_gets_in() -> None:
     talk = Negotiation()
     for ticket in (None, "", "x", talk.ticket("another session")):
