@@ -7,11 +7,11 @@ version cannot show.
 import ipaddress
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 
@@ -129,14 +129,21 @@ def _name(text: str) -> str:
     return text
 
 
+def _address(text: str, *, encrypted: Sequence[str], plain: Sequence[str]) -> SplitResult:
+    """The parts of an address whose scheme is an encrypted one, or a plain one on this machine."""
+    url = urlsplit(text)
+    here = url.scheme in plain and url.hostname in LOOPBACK_NAMES
+    if url.scheme not in encrypted and not here:
+        raise ValueError
+    if not _NETLOC.fullmatch(url.netloc) or (url.port or 1) < 1:
+        raise ValueError
+    return url
+
+
 def _service(text: str) -> str | None:
     if not text:
         return None
-    url = urlsplit(text)
-    secure = url.scheme in ("https", "wss")
-    here = url.scheme in ("http", "ws") and url.hostname in LOOPBACK_NAMES
-    if not (secure or here) or not _NETLOC.fullmatch(url.netloc) or (url.port or 1) < 1:
-        raise ValueError
+    url = _address(text, encrypted=("https", "wss"), plain=("http", "ws"))
     if url.query or url.fragment or not re.fullmatch(r"[\w./~-]*", url.path):
         raise ValueError
     return text.rstrip("/")
@@ -178,21 +185,16 @@ def _secret(text: str) -> bytes | None:
 
 
 def _livekit_url(text: str) -> str | None:
-    url = urlsplit(text)
-    secure = url.scheme == "wss" or (url.scheme == "ws" and url.hostname in LOOPBACK_NAMES)
-    if text and not (secure and _NETLOC.fullmatch(url.netloc)):
-        raise ValueError
+    if text:
+        _address(text, encrypted=("wss",), plain=("ws",))
     return text or None
 
 
 def _origin(text: str) -> str | None:
     if not text:
         return None
-    url = urlsplit(text)
-    secure = url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK_NAMES)
-    if not secure or not _NETLOC.fullmatch(url.netloc):
-        raise ValueError
-    if url.path.strip("/") or url.query or url.fragment or (url.port or 1) < 1:
+    url = _address(text, encrypted=("https",), plain=("http",))
+    if url.path.strip("/") or url.query or url.fragment:
         raise ValueError
     return f"{url.scheme}://{url.netloc.lower()}"
 
@@ -211,6 +213,11 @@ LOCAL_LANGUAGE = "en"
 
 A_KEY = "the key of your account"
 AN_ADDRESS = "an address such as {}; without encryption on this machine only"
+
+
+def _api_url(name: str, usual: str) -> Variable:
+    return Variable(name, usual, AN_ADDRESS.format(usual), _service)
+
 
 VARIABLES = (
     Variable("AVATAR", "local", "local (the built-in face)", _one_of("local", planned=VENDORS)),
@@ -289,29 +296,14 @@ VARIABLES = (
     ),
     Variable("OPENAI_MODEL", "gpt-4.1", "the name of a model", _name),
     Variable("DEEPGRAM_API_KEY", "", A_KEY, _api_key),
-    Variable(
-        "DEEPGRAM_API_URL",
-        "https://api.deepgram.com",
-        AN_ADDRESS.format("https://api.deepgram.com"),
-        _service,
-    ),
+    _api_url("DEEPGRAM_API_URL", "https://api.deepgram.com"),
     Variable("DEEPGRAM_MODEL", "nova-3-general", "the name of a model", _name),
     Variable("ELEVENLABS_API_KEY", "", A_KEY, _api_key),
-    Variable(
-        "ELEVENLABS_API_URL",
-        "https://api.elevenlabs.io",
-        AN_ADDRESS.format("https://api.elevenlabs.io"),
-        _service,
-    ),
+    _api_url("ELEVENLABS_API_URL", "https://api.elevenlabs.io"),
     Variable("ELEVENLABS_VOICE_ID", "JBFqnCBsd6RMkjVDRZzb", "the id of a voice", _name),
     Variable("ELEVENLABS_MODEL", "eleven_flash_v2_5", "the name of a model", _name),
     Variable("CARTESIA_API_KEY", "", A_KEY, _api_key),
-    Variable(
-        "CARTESIA_API_URL",
-        "https://api.cartesia.ai",
-        AN_ADDRESS.format("https://api.cartesia.ai"),
-        _service,
-    ),
+    _api_url("CARTESIA_API_URL", "https://api.cartesia.ai"),
     Variable(
         "CARTESIA_VOICE_ID", "71a7ad14-091c-4e8e-a314-022ece01c121", "the id of a voice", _name
     ),
