@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any
 
-from loguru import logger
 from pipecat.frames.frames import Frame, InputTransportMessageFrame
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from .messages import Refused, checked
+from .messages import Refusals, Refused, checked
 
 
 class MessageFilter(FrameProcessor):
@@ -21,7 +19,7 @@ class MessageFilter(FrameProcessor):
 
     def __init__(self) -> None:
         super().__init__()
-        self.refused: Counter[str] = Counter()
+        self.refused = Refusals()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Rebuild messages that are allowed, drop the others, let everything else pass."""
@@ -37,7 +35,5 @@ class MessageFilter(FrameProcessor):
         try:
             return checked(message)
         except Refused as refusal:
-            self.refused[refusal.kind] += 1
-            if self.refused[refusal.kind] == 1:
-                logger.warning(f"refused a message of a client: {refusal.kind} (warned of once)")
+            self.refused.note(refusal.kind)
             return None

@@ -7,8 +7,11 @@ fields, so that nothing else of a message can be acted on, or quoted in a log li
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, NoReturn
+
+from loguru import logger
 
 LONGEST_MESSAGE = 64 * 1024
 """Characters of one text message."""
@@ -29,6 +32,16 @@ class Refused(Exception):
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
         self.kind = kind
+
+
+class Refusals(Counter[str]):
+    """How often what kind was refused, in one session. Each is warned of once, by kind only."""
+
+    def note(self, kind: str) -> None:
+        """One more."""
+        self[kind] += 1
+        if self[kind] == 1:
+            logger.warning(f"refused a message of a client: {kind} (warned of once)")
 
 
 def parse(text: str) -> dict[str, Any]:

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from loguru import logger
 from pipecat.frames.frames import (
     Frame,
     InputAudioRawFrame,
@@ -17,7 +16,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.serializers.base_serializer import FrameSerializer
 
-from .messages import Refused, parse
+from .messages import Refusals, Refused, parse
 
 MICROPHONE_HZ = 16_000
 LONGEST_AUDIO = 64 * 1024
@@ -56,7 +55,7 @@ class PageSerializer(FrameSerializer):
         self._requests: deque[float] = deque(maxlen=MOST_REQUESTS)
         self._is_ready = False
         self._hurries = False
-        self.refused: Counter[str] = Counter()
+        self.refused = Refusals()
         self._register_event_handler("on_refused")
 
     async def serialize(self, frame: Frame) -> str | bytes | None:
@@ -74,7 +73,7 @@ class PageSerializer(FrameSerializer):
         try:
             return self._frame(data)
         except Refused as refusal:
-            self._count(refusal.kind)
+            self.refused.note(refusal.kind)
             if refusal.kind in EXPLAINED and self.refused[refusal.kind] <= MOST_EXPLAINED:
                 await self._call_event_handler("on_refused", refusal.kind)
             return None
@@ -86,7 +85,7 @@ class PageSerializer(FrameSerializer):
         if len(pcm) > LONGEST_AUDIO:
             raise Refused("too long")
         if len(pcm) % 2:
-            self._count("half a sample")
+            self.refused.note("half a sample")
         if not (whole := pcm[: len(pcm) // 2 * 2]):
             raise Refused("no audio")
         return InputAudioRawFrame(audio=whole, sample_rate=MICROPHONE_HZ, num_channels=1)
@@ -114,8 +113,3 @@ class PageSerializer(FrameSerializer):
             raise Refused(kind)
         self._hurries = False
         self._requests.append(now)
-
-    def _count(self, kind: str) -> None:
-        self.refused[kind] += 1
-        if self.refused[kind] == 1:
-            logger.warning(f"refused a message from the page: {kind} (warned of once)")
