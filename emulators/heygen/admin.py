@@ -27,7 +27,7 @@ async def sessions(request: web.Request) -> web.Response:
 
 @routes.get("/_emulator/sessions/{id}")
 async def session(request: web.Request) -> web.Response:
-    """Tells which samples of a session were heard, and when; `?since=` leaves out what was before."""
+    """Tells which samples of a session were heard, and when; `?since=` leaves out older ones."""
     emulator, found = _found(request)
     since = _since(request)
     interrupts = []
