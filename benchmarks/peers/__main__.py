@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -86,6 +87,7 @@ def main() -> None:
     if not chosen:
         parsing.error(f"the rows are {names}")
     logger.remove()
+    logging.disable()
     size_index = 0 if given.quick else 2 if given.long else 1
     found = asyncio.run(measure(chosen, size_index, given.rounds, given.seed))
     print(f"\n{where()}\n\n{markdown(found)}")

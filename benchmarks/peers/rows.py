@@ -18,6 +18,7 @@ from .voice import PIECE_S, Voice, pieces_lost, snr_db, speech, tone
 
 RATES_HZ = (8_000, 16_000, 22_050, 44_100, 48_000)
 SETTLE_S = 0.05
+LATENCY = "interrupt queued → received, ms"
 SENTENCES, SENTENCE_S = 8, 2.5
 
 
@@ -112,7 +113,7 @@ async def after_cut(scene: Scene, talk: Talk, since: float, at: float) -> Findin
     heard_until = max((end for _, end in playing(session)), default=at)
     return {
         ARRIVES: bool(told),
-        "interrupt queued → received, ms": ms(told[0] - at) if told else None,
+        LATENCY: ms(told[0] - at) if told else None,
         "avatar really silent after, ms": ms(max(0.0, heard_until - at)),
         "audio received after the interrupt": bool(late) if told else None,
         "more than one interrupt": len(told) > 1 if told else None,
@@ -124,7 +125,8 @@ async def cut_alone(scene: Scene, talk: Talk) -> Seen:
     look = await cut(scene, talk, earliest_s=0.7, latest_s=1.9, alone=True)
 
     async def seen() -> Findings:
-        return {"InterruptionFrame alone: interrupt arrives": (await look())[ARRIVES]}
+        found = await look()
+        return {f"InterruptionFrame alone: {label}": found[label] for label in (ARRIVES, LATENCY)}
 
     return seen
 
@@ -323,8 +325,8 @@ async def what_became(scene: Scene, talk: Talk, since: float) -> str:
     talk.start_saying(speech(1.0))
     await asyncio.sleep(3.0)
     await talk.hush()
-    session = await scene.vendor.session(talk.session, asked)
-    if playing(session):
+    messages = await scene.vendor.received(talk.session, asked)
+    if any(each["audio_bytes"] and each["taken"] for each in messages):
         return "speech goes on"
     errors = talk.errors(since)
     return f"ends: {errors[0]}" if errors else "silent, and nobody is told"

@@ -17,6 +17,7 @@ CONNECTED_MS, PREFIX = 10, "SECRET-"
 UNLIMITED = ("--credits", "1e9", "--max-seconds", "1e6", "--idle-seconds", "1e6")
 QUIET_S = 0.45
 """Some clients guess the end of speech from 350 ms without any: what they do then counts too."""
+DRY_S = 1.5
 
 Json = dict[str, Any]
 
@@ -60,17 +61,20 @@ class Vendor:
     async def silence(self, session: str, since: float, within_s: float = 60.0) -> Json:
         """The session, once it is idle and has been told nothing more for a while.
 
-        After `within_s` as it is: an avatar that is never told the end is talking for ever.
+        An avatar that is never told the end of its speech is not waited for when it has run dry.
         """
         until = asyncio.get_running_loop().time() + within_s
+        heard, moved_at = -1, 0.0
         while True:
             await asyncio.sleep(0.1)
             found = await self.session(session, since)
             if found["now"] > until or found["state"] == "GONE":
                 return found
-            if found["state"] in ("OPEN", "SEALED"):
+            if heard != found["samples_heard"]:
+                heard, moved_at = found["samples_heard"], found["now"]
+            if found["state"] in ("OPEN", "SEALED") and found["now"] < moved_at + DRY_S:
                 continue
-            ends = [each["ended_at"] or found["now"] for each in found["utterances"]]
+            ends = [each["ended_at"] for each in found["utterances"] if each["ended_at"]]
             told = [each["at"] for each in await self.received(session, since)]
             if found["now"] - max([since, *ends, *told]) > QUIET_S:
                 return found

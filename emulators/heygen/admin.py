@@ -40,7 +40,7 @@ async def session(request: web.Request) -> web.Response:
     utterances = [
         {**_said(each), "chunks": [dataclasses.asdict(chunk) for chunk in of.chunks]}
         for each, of in said
-        if each.opened_at >= since
+        if _lasts(each, since)
     ]
     return _told({**_session(found), "utterances": utterances, "interrupts": interrupts})
 
@@ -50,7 +50,7 @@ async def heard(request: web.Request) -> web.Response:
     """Returns the samples that were heard: s16le, mono, 24 kHz, without the pauses."""
     emulator, found = _found(request)
     since = _since(request)
-    said = [each for each in emulator.heard(found.id) if each.opened_at >= since]
+    said = [each for each in emulator.heard(found.id) if _lasts(each, since)]
     audio = b"".join(each.audio for each in said)
     headers = {"X-Rate-Hz": str(RATE_HZ)}
     return web.Response(body=audio, content_type="application/octet-stream", headers=headers)
@@ -119,6 +119,10 @@ def _since(request: web.Request) -> float:
         return float(request.query.get("since", "-inf"))
     except ValueError:
         raise web.HTTPBadRequest(text="since takes a time, as `now` tells it") from None
+
+
+def _lasts(said: Said, since: float) -> bool:
+    return said.ended_at is None or said.ended_at >= since
 
 
 def _session(session: Session) -> dict[str, Any]:
