@@ -146,7 +146,10 @@ class PipecatTalk(Talk):
     def __init__(self, parts: Iterable[FrameProcessor]) -> None:
         super().__init__()
         pipeline = Pipeline([*parts, Ear(self)])
-        self.worker = PipelineWorker(pipeline, cancel_on_idle_timeout=False)
+        # RTVI and turn tracking are the same whoever speaks, and stand in front of all of them.
+        self.worker = PipelineWorker(
+            pipeline, cancel_on_idle_timeout=False, enable_rtvi=False, enable_turn_tracking=False
+        )
         self._say = self.worker.queue_frame
 
         @self.worker.event_handler("on_pipeline_error")
