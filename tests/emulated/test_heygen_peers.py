@@ -8,8 +8,10 @@ What they are known to do wrong has to show up in what the emulator has heard.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -45,6 +47,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
+ROOT = Path(__file__).parents[2]
 RATE_HZ = 24_000
 PREFIX = "handed-out-"  # not the canary: Pipecat's client logs the room's token
 
@@ -229,3 +232,16 @@ async def test_livekits_plugin_is_seen_not_to_interrupt_before_the_first_sample(
         await emulator.until(lambda: ended(1), TRUST_S)
         assert not emulator.interruptions()
         assert emulator.heard()[0].seconds == 2.0
+
+
+async def test_the_benchmark_puts_everybody_beside_each_other() -> None:
+    pytest.importorskip("livekit.plugins.liveavatar", reason="needs uv sync --group peers")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.peers", "--rows", "cut-nothing", "--rounds", "1"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    table, _ = await asyncio.wait_for(process.communicate(), 2 * TRUST_S)
+    told = "| interrupt sent when nothing is spoken | 0/1 | 0/1 | 1/1 | 0/1 |"
+    assert told in table.decode()
