@@ -33,7 +33,9 @@ def where() -> str:
     return f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC; {machine()}; {versions}"
 
 
-async def measure(chosen: list[Row], size: int, rounds: int | None, seed: int) -> dict[str, Values]:
+async def measure(
+    chosen: list[Row], size: int, rounds: int | None, seed: int, keep: Path | None
+) -> dict[str, Values]:
     table: dict[str, Values] = {}
     with tempfile.TemporaryDirectory() as folder:
         async with emulated_vendor() as vendor:
@@ -41,6 +43,9 @@ async def measure(chosen: list[Row], size: int, rounds: int | None, seed: int) -
                 scene = Scene(vendor, Path(folder), seed)
                 for row in chosen:
                     table |= await measured(scene, row, rounds or row.rounds[size])
+                    if keep:  # after each row: hours may have passed
+                        kept = json.dumps({"where": where(), "values": table}, ensure_ascii=False)
+                        keep.write_text(kept)
     return table
 
 
@@ -89,10 +94,8 @@ def main() -> None:
     logger.remove()
     logging.disable()
     size_index = 0 if given.quick else 2 if given.long else 1
-    found = asyncio.run(measure(chosen, size_index, given.rounds, given.seed))
+    found = asyncio.run(measure(chosen, size_index, given.rounds, given.seed, given.json))
     print(f"\n{where()}\n\n{markdown(found)}")
-    if given.json:
-        given.json.write_text(json.dumps({"where": where(), "values": found}, ensure_ascii=False))
 
 
 if __name__ == "__main__":

@@ -35,8 +35,12 @@ async def child(
 
 async def answer(process: Process) -> Json:
     assert process.stdout is not None
-    async with asyncio.timeout(CPU_S + START_S):
-        return json.loads(await process.stdout.readline() or "{}")
+    try:
+        async with asyncio.timeout(CPU_S + START_S):
+            return json.loads(await process.stdout.readline() or "{}")
+    except BaseException:
+        process.kill()
+        raise
 
 
 async def over(process: Process) -> None:

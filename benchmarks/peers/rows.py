@@ -421,7 +421,7 @@ EARLY = partial(cut, earliest_s=0.02, latest_s=0.35)
 
 def rows() -> list[Row]:
     """All rows, in the order of the table."""
-    latency, long = (5, 30, 200), (1, 2, 5)
+    latency, long = (5, 30, 100), (1, 2, 5)
     table = [
         Row(name, partial(first_audio, **how), latency, who) for name, how, who in first_voices()
     ]
@@ -444,9 +444,9 @@ def rows() -> list[Row]:
         Row("slow", slow_voice, (1, 3, 10), CLIENTS, together=True),
         Row("pause-500", partial(pause, pause_s=0.5), (1, 5, 20), together=True),
         Row("pause-3000", partial(pause, pause_s=3.0), (1, 5, 20), together=True),
-        Row("cpu-1", partial(cpu, sessions=1), (1, 3, 10), COMMON, opens=True),
-        Row("cpu-10", partial(cpu, sessions=10), (1, 3, 10), COMMON, opens=True),
-        Row("cpu-50", partial(cpu, sessions=50), (0, 3, 10), COMMON, opens=True),
+        Row("cpu-1", partial(cpu, sessions=1), (1, 2, 5), COMMON, opens=True),
+        Row("cpu-10", partial(cpu, sessions=10), (1, 2, 5), COMMON, opens=True),
+        Row("cpu-50", partial(cpu, sessions=50), (0, 2, 5), COMMON, opens=True),
         Row("socket", socket_closed, (1, 2, 10), fresh=True),
         Row("odd", odd_event, (1, 2, 10), fresh=True),
         Row("start-500", partial(start_fails, status=500), (1, 2, 5), opens=True),

@@ -14,7 +14,7 @@ from .clients import OURS, PEERS, Client, Place, Talk
 from .vendor import Vendor
 
 OPEN_S = 20.0
-RUN_S = 300.0
+ROUND_S = 900.0
 HOPELESS = 40
 """A client whose interrupt never came in so many cuts is not asked another thousand times."""
 
@@ -115,7 +115,7 @@ class Scene:
                         for client in clients:
                             talk = await for_now.enter_async_context(self.talking(client))
                             stages[client.name] = [talk]
-                    async with asyncio.timeout(RUN_S):
+                    async with asyncio.timeout(ROUND_S):
                         for name, findings in await self._round(row, clients, stages):
                             found[name].append(findings)
                 done(index + 1)
