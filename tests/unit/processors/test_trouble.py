@@ -104,6 +104,20 @@ def test_every_kind_of_error_has_a_whole_sentence(category: ErrorCategory, lasti
     assert "{" not in text
 
 
+def test_part_that_knows_its_errors_says_them_itself_and_what_goes_on_in_its_place() -> None:
+    part = Part(
+        "A face", "KEY", explain=lambda error: f"It is {error}.", instead="Another goes on."
+    )
+    error = ValueError("ill")
+    wrong_key = ErrorCategory.AUTHENTICATION
+    passing = sentence(part, wrong_key, lasting=False, error=error)
+    assert passing == "It is ill. Another goes on."
+    lasting = sentence(part, wrong_key, lasting=True, error=error)
+    assert lasting == "It is ill. The conversation ends here."
+    unexplained = sentence(part, wrong_key, lasting=True)
+    assert unexplained == "A face does not accept the key. Check KEY. The conversation ends here."
+
+
 @pytest.mark.asyncio
 async def test_error_from_before_the_page_is_told_when_it_is_there() -> None:
     async with running() as scene:
