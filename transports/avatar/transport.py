@@ -26,14 +26,7 @@ class AvatarTransport(BaseTransport):
         hold_on_voice: See `AvatarOutput`.
     """
 
-    def __init__(
-        self,
-        vendor: Vendor,
-        *,
-        stand_in: Vendor | None = None,
-        goes_on_without: bool = False,
-        hold_on_voice: bool = False,
-    ) -> None:
+    def __init__(self, vendor: Vendor, *, hold_on_voice: bool = False) -> None:
         super().__init__(input_name=None, output_name=None)
         self._input = IdentityFilter()
         self._output = AvatarOutput(vendor, hold_on_voice=hold_on_voice)
