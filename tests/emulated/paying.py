@@ -52,6 +52,14 @@ async def talking(
     assert leaks(folder, bot, visitor) == []
 
 
+async def answer_to(visitor: Visitor, question: str) -> str:
+    """What the bot says to a question, to its end; what it was saying is cut off."""
+    await visitor.type(question)
+    asked = await visitor.until(lambda m: m["type"] == "transcript" and m["text"] == question)
+    return await visitor.answer(visitor.messages.index(asked))
+
+
 async def watch(visitor: Visitor) -> None:
-    """Say that the avatar is seen and heard, as a page does that has joined its room."""
+    """Ask where the avatar is, and say that it is seen and heard."""
+    await visitor.send("client-message", {"t": "avatar-watch", "d": {}})
     await visitor.send("client-message", {"t": "avatar-joined", "d": {}})

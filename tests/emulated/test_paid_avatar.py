@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from emulators.heygen import serve
-from tests.emulated.paying import EVERY, GREETING, account, leaks, talking, watch
+from tests.emulated.paying import EVERY, GREETING, account, answer_to, leaks, talking, watch
 from tests.emulated.visitor import VOICE_HZ, running_bot, visiting
 
 pytestmark = pytest.mark.asyncio
@@ -26,10 +26,11 @@ async def test_speech_reaches_the_avatar_of_who_watches_it(tmp_path: Path, avata
         assert (await visitor.kind("session"))["avatar"] == avatar
         await emulator.until(emulator.running)
         await watch(visitor)
+        room = await visitor.kind("avatar-room")
+        assert room["kind"] == "livekit"
+        assert room["token"].startswith("SECRET-viewer-")
         await visitor.until(lambda m: m["type"] == "avatar-face" and m["by"] == "vendor")
-        before = len(visitor.messages)
-        await visitor.type("What is your name?")
-        answer = await visitor.answer(before)
+        answer = await answer_to(visitor, "What is your name?")
         assert sum(each.seconds for each in emulator.heard()) > 0.03 * len(answer)
         if avatar == "liveavatar":
             asked = emulator.session().terms.request
@@ -113,9 +114,7 @@ async def test_avatar_that_cannot_start_is_told_of(
                     await visitor.until_over()
             else:
                 assert await visitor.answer() == GREETING
-                before = len(visitor.messages)
-                await visitor.type("What is your name?")
-                assert await visitor.answer(before)
+                assert "Ava" in await answer_to(visitor, "What is your name?")
             assert told["text"] == f"{said} {ENDS if on_error == 'end' else GOES_ON}"
             assert visitor.notices() == [told["text"]]
 
