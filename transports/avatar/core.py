@@ -17,7 +17,7 @@ in the same call, so it cannot leave any more.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
 
 from .commands import Begin, EndSpeech, Interrupt, Listen, Speak
@@ -203,6 +203,8 @@ class SpeechCore:
         self._leg.unsay(u.id for u in doomed)
         if not silenced and (lost or self._leg.talks):
             self._silence(doomed[0].id if doomed else None, hold=False, now=now)
+        elif not silenced:
+            self._seal(doomed)  # all of it was heard, in a pause of the TTS
         if doomed or self._script:
             self._drop(doomed)
             self._reports.append(Cut(doomed[0].id if doomed else None, unheard=lost, hold=False))
@@ -369,13 +371,18 @@ class SpeechCore:
             self._pump_audio(utterance, now)
             if utterance.queue.samples or not utterance.ended:
                 break
-            if utterance.begun and not utterance.sealed:
-                utterance.sealed = True
-                sent = utterance.playhead.sent
-                self._leg.tell(EndSpeech(self._generation, utterance.id, sent))
+            self._seal([utterance])
         if self._listening is not None and not (self._listening and self._utterances):
             self._leg.tell(Listen(self._generation, self._listening))
             self._listening = None
+
+    def _seal(self, utterances: Iterable[Utterance]) -> None:
+        """Tell the leg that no more of these will come."""
+        for utterance in utterances:
+            if utterance.begun and not utterance.sealed and self._leg.is_ready:
+                utterance.sealed = True
+                sent = utterance.playhead.sent
+                self._leg.tell(EndSpeech(self._generation, utterance.id, sent))
 
     def _sendable(self, now: float) -> Iterator[Utterance]:
         """The utterances in order, up to one that must not be at the vendor with the one before.

@@ -467,3 +467,14 @@ def test_what_a_leg_says_that_does_not_carry_the_speech_is_about_the_past() -> N
     assert not day.core.receive(Ended(), face, now=day.now)
     day.pass_time(0.5)
     assert not day.core.quiet
+
+
+def test_speech_that_is_cut_when_all_of_it_was_heard_is_ended_at_the_vendor() -> None:
+    day = Day(SILENT)
+    day.core.begin("run", now=day.now)
+    day.core.audio(voice(0.5), now=day.now)
+    day.pass_time(2.0)
+    day.core.interrupt(now=day.now)
+    day.say(0.5)
+    assert day.kinds() == [Begin, Speak, EndSpeech, Begin, Speak, EndSpeech]
+    assert day.interrupts() == []

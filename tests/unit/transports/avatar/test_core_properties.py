@@ -113,7 +113,8 @@ class Conversation(RuleBasedStateMachine):
         self.said = 0  # samples of this run
         self.held_until = 0.0
         self.words = 0
-        self.dead: set[str] = set()
+        self.dead: set[str] = set()  # by a cut-in
+        self.silenced: set[str] = set()  # by an interrupt
         self.seen = 0
         self.sent: dict[str, int] = {}  # samples of each run, all in order
         self.begun: dict[str, Begin] = {}
@@ -127,6 +128,8 @@ class Conversation(RuleBasedStateMachine):
         for command, leg in zip(self.day.commands[new], self.day.told[new], strict=True):
             if isinstance(command, (Begin, Speak, EndSpeech)):
                 assert self.ready, "nothing leaves before the vendor is ready"
+                assert command.utterance not in self.silenced, "old speech left after the interrupt"
+            if isinstance(command, (Begin, Speak)):
                 assert command.utterance not in self.dead, "old speech left after the cut-in"
             match command:
                 case Begin():
@@ -141,7 +144,7 @@ class Conversation(RuleBasedStateMachine):
                     assert command.pcm == voice(samples / RATE, self.sent[run]), "a wrong sample"
                     self.sent[run] += samples
                 case Interrupt():
-                    self.dead |= {name for name, its in self.legs.items() if its is leg}
+                    self.silenced |= {name for name, its in self.legs.items() if its is leg}
             self.players[leg].tell(command, self.day.now)
         self.seen = len(self.day.commands)
 
