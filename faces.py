@@ -100,7 +100,7 @@ async def stop_what_was_left(config: Settings) -> None:
         ) from None
 
 
-def explain(config: Settings, error: Exception) -> str:
+def explain(config: Settings, error: Exception) -> str | None:
     """What the person is told of an error of the vendor. It quotes nobody."""
     face = FACES[config.avatar]
     match error:
@@ -108,11 +108,10 @@ def explain(config: Settings, error: Exception) -> str:
             pattern = "A minute of {title}'s sandbox is over, or the connection to it was lost."
         case RateLimited(retry_after_s=float(seconds)):
             pattern = f"{{title}} takes no more requests now. Wait {seconds:g} s."
+        case AvatarError():
+            pattern = next(said for kind, said in _SAID.items() if isinstance(error, kind))
         case _:
-            pattern = next(
-                (said for kind, said in _SAID.items() if isinstance(error, kind)),
-                "{title} has failed.",
-            )
+            return None
     return pattern.format(title=face.title, key=face.key, choices=face.choices)
 
 
@@ -130,6 +129,7 @@ _SAID: Mapping[type[AvatarError], str] = {
     ConnectionLost: "The connection to {title} was lost.",
     JournalUnusable: "It cannot be noted down that {title} is paid for, so it is not started. The"
     " bot's log says why.",
+    AvatarError: "{title} has failed.",
 }
 """The first that fits."""
 

@@ -34,15 +34,15 @@ class Part:
         title: Their subject, with a comma where one has to follow.
         key: The setting with its key; empty for a part without one.
         choices: The settings with what else it has to know.
-        explain: Says an error of the part's own kinds in a sentence; where it has none, Pipecat's
-            category is said.
+        explain: Says an error of the part's own kinds in a sentence, and None of all others, which
+            are for the log unless they last. Where there is none, Pipecat's category is said.
         instead: A sentence about what takes its place when it fails and the conversation goes on.
     """
 
     title: str
     key: str = ""
     choices: str = ""
-    explain: Callable[[Exception], str] | None = None
+    explain: Callable[[Exception], str | None] | None = None
     instead: str = ""
 
 
@@ -71,13 +71,18 @@ def sentence(
     """What the person is told of an error. It quotes nobody, so that it cannot hold a key."""
     if lasting and not part.key:
         return _UNNAMED_END
-    if part.explain and error:
-        text = part.explain(error)
-    else:
+    text = part.explain(error) if part.explain and error else None
+    if text is None:
         patterns, otherwise = (_LASTING, _BROKEN) if lasting else (_PASSING, _SILENT)
         pattern = patterns.get(category, otherwise)
         text = pattern.format(title=part.title, key=part.key, choices=part.choices)
     return f"{text} {_ENDS if lasting else part.instead}".strip()
+
+
+def _is_unexplained(part: Part, error: ErrorFrame) -> bool:
+    if part.explain is None:
+        return False
+    return error.exception is None or part.explain(error.exception) is None
 
 
 class TroubleProcessor(FrameProcessor):
@@ -128,7 +133,7 @@ class TroubleProcessor(FrameProcessor):
         if self._is_explained(error) and not lasting:
             return
         part = self._parts.get(service) if service else None
-        if part is None and not lasting:
+        if not lasting and (part is None or _is_unexplained(part, error)):
             return  # a processor of ours that failed once: for the log, not for the person
         category = error.category or ErrorCategory.UNKNOWN
         text = sentence(part or Part(""), category, lasting=lasting, error=error.exception)

@@ -54,6 +54,7 @@ def test_every_error_has_a_sentence_that_quotes_nobody(kind: type[AvatarError], 
     error = kind.__new__(kind)
     error.args = ("SECRET-quoted",)
     text = faces.explain(load(name), error)
+    assert text
     assert text.endswith(".")
     assert "{" not in text
     assert "SECRET-" not in text
@@ -69,4 +70,10 @@ def test_who_is_asked_to_wait_is_told_how_long() -> None:
 def test_minute_of_the_sandbox_is_no_fault_of_the_network() -> None:
     lost = ConnectionLost("LiveAvatar")
     assert faces.explain(load("liveavatar"), lost) == "The connection to LiveAvatar was lost."
-    assert "sandbox" in faces.explain(load("liveavatar", LIVEAVATAR_SANDBOX="true"), lost)
+    in_sandbox = faces.explain(load("liveavatar", LIVEAVATAR_SANDBOX="true"), lost)
+    assert in_sandbox
+    assert "sandbox" in in_sandbox
+
+
+def test_fault_of_our_own_is_not_blamed_on_the_vendor() -> None:
+    assert faces.explain(load("liveavatar"), ZeroDivisionError()) is None
