@@ -23,6 +23,7 @@ ASSETS = (
     "face.css",
     "face.js",
     "icon.svg",
+    "livekit-room.js",
     "liveliness.js",
     "meter.js",
     "microphone-worklet.js",
@@ -42,6 +43,7 @@ ASSETS = (
     "start.js",
     "status.js",
     "style.css",
+    "viewer.js",
     "visemes.js",
 )
 """What `/assets/…` serves. `index.html` is served at `/`."""
