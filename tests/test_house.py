@@ -102,11 +102,13 @@ def test_everything_that_the_lock_resolves_to_is_pinned() -> None:
 def test_every_import_of_another_project_is_a_direct_dependency() -> None:
     called = {"dotenv": "python-dotenv", "pipecat": "pipecat-ai"}
     wheel = ("processors", "services", "transports")
+    emulators = [*product(), *PROJECT["dependency-groups"]["dev"]]
     for path in committed():
         top = path.relative_to(ROOT).parts[0]
         if path.suffix != ".py" or top in ("tests", "benchmarks", "scripts"):
             continue
-        direct = {normal(each) for each in (library() if top in wheel else product())}
+        asked = {"emulators": emulators, **dict.fromkeys(wheel, library())}.get(top, product())
+        direct = {normal(each) for each in asked}
         for name in re.findall(r"^\s*(?:from|import) ([a-z_]\w*)", path.read_text(), re.MULTILINE):
             if normal(called.get(name, name)) in pins():
                 assert normal(called.get(name, name)) in direct, f"{path} imports {name}"

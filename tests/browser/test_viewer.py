@@ -24,7 +24,8 @@ BLOCKED = """
 const play = HTMLAudioElement.prototype.play;
 window.allowed = false;
 HTMLAudioElement.prototype.play = function () {
-    return window.allowed ? play.call(this) : Promise.reject(new DOMException("", "NotAllowedError"));
+    if (window.allowed) return play.call(this);
+    return Promise.reject(new DOMException("", "NotAllowedError"));
 };
 """
 
