@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 WIDTH, HEIGHT = 640, 360
 
 _BACKGROUND = ((38, 84, 98), (16, 38, 46))  # top, bottom
-_SKIN, _SHIRT, _DARK, _LIGHT = (238, 190, 150), (214, 92, 70), (58, 30, 30), (250, 248, 244)
+_SKIN, _SHADE, _SHIRT = (238, 190, 150), (205, 152, 116), (214, 92, 70)
+_DARK, _LIGHT = (58, 30, 30), (250, 248, 244)
 
 _Y, _X = np.mgrid[0:HEIGHT, 0:WIDTH]
 
@@ -26,13 +27,14 @@ def draw(seconds: float, open_: float) -> bytes:
     """Returns the picture at a time as RGBA, the mouth as far open as `open_` says, 0 to 1."""
     picture = _BEHIND.copy()
     middle, top = WIDTH // 2, 150 + round(4 * sin(2 * pi * seconds / 3))
+    _ellipse(picture, (middle, 250), (34, 60), _SHADE)
     _ellipse(picture, (middle, HEIGHT + 40), (170, 130), _SHIRT)
     _ellipse(picture, (middle, top), (88, 108), _SKIN)
     blinks = seconds % 4 < 0.15
     for side in (-34, 34):
         _ellipse(picture, (middle + side, top - 20), (13, 2 if blinks else 13), _LIGHT)
         _ellipse(picture, (middle + side, top - 20), (6, 1 if blinks else 6), _DARK)
-    _ellipse(picture, (middle, top + 48), (30, 3 + round(22 * open_)), _DARK)
+    _ellipse(picture, (middle, top + 48), (30, 3 + round(15 * open_)), _DARK)
     return picture.tobytes()
 
 
