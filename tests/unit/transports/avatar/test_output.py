@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from loguru import logger
 from pipecat.frames.frames import (
     BotSpeakingFrame,
     BotStartedSpeakingFrame,
@@ -331,3 +332,29 @@ async def test_a_vendor_that_opens_slowly_holds_up_nobody() -> None:
         assert stage.after.kinds(Odd) == [Odd]
         await asyncio.sleep(20)
         assert stage.after.heard() == WORDS
+
+
+async def test_the_page_learns_who_is_seen_and_no_log_learns_its_token() -> None:
+    vendor = MemoryVendor(Profile(start_delay_s=START_S))
+    vendor.viewer = {"kind": "livekit", "url": "wss://room.example", "token": "SECRET-room"}
+    lines: list[str] = []
+    sink = logger.add(lines.append, level="TRACE", format="{message}")
+    async with on_stage(vendor, stand_in=MemoryVendor()) as stage:
+        stage.output.page_says("avatar-watch", {})
+        stage.output.page_says("avatar-joined", {})
+        await asyncio.sleep(0.1)
+        stage.output.page_says("avatar-left", {})
+        await asyncio.sleep(0.1)
+        told = [
+            frame.message["data"]
+            for frame in stage.after.down
+            if isinstance(frame, OutputTransportMessageUrgentFrame)
+        ]
+    logger.remove(sink)
+    assert sorted(told, key=lambda data: data["type"] == "avatar-room") == [
+        {"type": "avatar-face", "by": "vendor"},
+        {"type": "avatar-face", "by": "local"},
+        {"type": "avatar-room", **vendor.viewer},
+    ]
+    assert lines
+    assert not any("SECRET" in line for line in lines)
