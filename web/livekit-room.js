@@ -53,8 +53,10 @@ export class LiveKitRoom {
   #furnish({ Room, RoomEvent, DisconnectReason, setLogLevel }) {
     setLogLevel("silent"); // its lines hold addresses with the token
     const final = [DisconnectReason.DUPLICATE_IDENTITY, DisconnectReason.PARTICIPANT_REMOVED, DisconnectReason.ROOM_DELETED];
-    // Without `adaptiveStream`, which pauses a picture that is small or covered.
-    const room = new Room({ adaptiveStream: false });
+    const room = new Room({
+      adaptiveStream: false, // pauses a picture that is small or covered
+      singlePeerConnection: false, // older servers refuse that, and the browser's console would show the address with the token
+    });
     for (const event of [
       RoomEvent.TrackSubscribed,
       RoomEvent.TrackUnsubscribed,
