@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Page, Route
 
 from .scripted_bot import ScriptedBot
+from .test_access import violations
 from .visit import PATIENCE_S, Visit, visiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -19,6 +20,10 @@ STAND_IN = Path(__file__).parent / "rooms" / "livekit-client.js"
 ROOM = {"kind": "livekit", "url": "wss://somewhere.livekit.cloud", "token": "SECRET-token"}
 LOSS_S = 2.0
 """So soon the bot knows that nothing arrives any more."""
+
+NOTE_VOICE = """
+window.Audio = class extends Audio { constructor() { super(); window.voice = this; } };
+"""
 
 BLOCKED = """
 const play = HTMLAudioElement.prototype.play;
@@ -172,6 +177,30 @@ async def test_sound_that_the_browser_holds_back_is_none_until_there_is_a_click(
         await visit.page.evaluate("window.allowed = true")
         await visit.page.locator("body").click(position={"x": 5, "y": 5})
         await bot.hears("avatar-joined")
+
+
+async def test_its_sound_comes_out_of_the_loudspeaker_that_was_chosen(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with started(address, chromium, silence, script=NOTE_VOICE) as (visit, bot):
+        await joined(visit.page, bot)
+        await visit.press("Sound")
+        picker = visit.page.get_by_label("Loudspeaker")
+        await picker.select_option("Fake Audio Output 1")
+        await until(visit.page, f"window.voice.sinkId === '{await picker.input_value()}'")
+        assert not await visit.page.evaluate("window.voice.paused")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_axe_finds_nothing_beside_a_video(
+    scheme: str, address: str, chromium: str, silence: Path
+) -> None:
+    async with started(address, chromium, silence) as (visit, bot):
+        await visit.page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        await joined(visit.page, bot)
+        assert await violations(visit.page) == []
+        named = visit.page.get_by_label("The bot, listening")
+        assert await named.evaluate("(element) => element.tagName") == "VIDEO"
 
 
 async def test_room_that_refuses_is_asked_once_and_the_person_is_told(
