@@ -15,7 +15,7 @@ from livekit import api, rtc
 from livekit.rtc.participant import PublishTrackError
 
 from . import portrait
-from .playback import RATE_HZ, SAMPLE_BYTES
+from .playback import RATE_HZ, heard_between
 from .session import Session
 
 IDENTITY = "heygen"
@@ -101,7 +101,7 @@ async def _play(session: Session, room: rtc.Room) -> None:
         await asyncio.sleep(max(0.0, heard + _FRAME_S - loop.time()))
         if cuts != (cuts := len(session.interruptions)):
             voice.clear_queue()
-        pcm = _heard(session, heard)
+        pcm = heard_between(session.avatar.utterances[-2:], heard, _FRAME_SAMPLES)
         await voice.capture_frame(rtc.AudioFrame(pcm, RATE_HZ, 1, _FRAME_SAMPLES))
         if frames % _PICTURE_EVERY == 0:
             drawn = portrait.draw(heard - begins, portrait.loudness(pcm))
@@ -119,19 +119,3 @@ async def _publish(room: rtc.Room, voice: rtc.AudioSource, picture: rtc.VideoSou
     for track, source in tracks:
         options = rtc.TrackPublishOptions(source=source, simulcast=False)
         await room.local_participant.publish_track(track, options)
-
-
-def _heard(session: Session, since: float) -> bytes:
-    """Returns one frame: what is heard from a time on, and silence around it."""
-    frame = bytearray(_FRAME_SAMPLES * SAMPLE_BYTES)
-    for utterance in session.avatar.utterances[-2:]:
-        for segment in utterance.segments(since + _FRAME_S):
-            # The play head's sample at the frame's first one; negative where it begins within it.
-            ahead = round((since - segment.at) * RATE_HZ)
-            first, last = max(0, ahead), min(segment.samples, ahead + _FRAME_SAMPLES)
-            if first < last:
-                start = (segment.first + first) * SAMPLE_BYTES
-                pcm = bytes(utterance.audio[start : start + (last - first) * SAMPLE_BYTES])
-                at = (first - ahead) * SAMPLE_BYTES
-                frame[at : at + len(pcm)] = pcm
-    return bytes(frame)

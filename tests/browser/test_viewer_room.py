@@ -104,7 +104,7 @@ async def server() -> AsyncIterator[Server]:
                     break
         yield Server(port)
     finally:
-        process.terminate()
+        process.kill()  # asked to end, it waits for rooms to empty
         await process.wait()
 
 
