@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 import wave
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +20,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from services.espeak import Voice
 from services.rendering import render
 from services.wording import passages
+from tests.emulated.serving import free_port
 
 ROOT = Path(__file__).parents[2]
 MICROPHONE_HZ = 48_000
@@ -44,12 +44,6 @@ WATCH = """() => {
     new MutationObserver(() => note('status', { status: status.textContent }))
         .observe(status, { childList: true, characterData: true, subtree: true });
 }"""
-
-
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 @asynccontextmanager
