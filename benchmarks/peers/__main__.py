@@ -44,9 +44,13 @@ async def measure(
                 for row in chosen:
                     table |= await measured(scene, row, rounds or row.rounds[size])
                     if keep:  # after each row: hours may have passed
-                        kept = json.dumps({"where": where(), "values": table}, ensure_ascii=False)
-                        keep.write_text(kept)
+                        save(table, keep)
     return table
+
+
+def save(table: dict[str, Values], file: Path) -> None:
+    """Every single value, with where it was measured."""
+    file.write_text(json.dumps({"where": where(), "values": table}, ensure_ascii=False))
 
 
 async def measured(scene: Scene, row: Row, rounds: int) -> dict[str, Values]:
