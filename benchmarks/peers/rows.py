@@ -93,9 +93,16 @@ def pieces_swallowed(rate_hz: int) -> int:
 
 
 async def cut(
-    scene: Scene, talk: Talk, *, earliest_s: float, latest_s: float, alone: bool = False
+    scene: Scene,
+    talk: Talk,
+    *,
+    earliest_s: float,
+    latest_s: float,
+    alone: bool = False,
+    spread_s: float = 0.0,
 ) -> Seen:
-    """A cut-in at a random time of a voice of six seconds."""
+    """A cut-in at a random time of a voice of six seconds, which begins within `spread_s`."""
+    await asyncio.sleep(scene.random.uniform(0.0, spread_s))
     since = now()
     talk.start_saying(speech(6.0))
     await asyncio.sleep(scene.random.uniform(earliest_s, latest_s))
@@ -416,6 +423,7 @@ async def too_early(scene: Scene, client: Client) -> Seen:
 
 COMMON = (OURS, ADVISED_OURS, *PEERS)
 LATE = partial(cut, earliest_s=0.7, latest_s=1.9)
+CROWD = partial(LATE, spread_s=6.0)  # twenty people do not begin in the same moment
 EARLY = partial(cut, earliest_s=0.02, latest_s=0.35)
 
 
@@ -430,7 +438,7 @@ def rows() -> list[Row]:
         Row("cut-early", called("cut at 20–350 ms", EARLY), (5, 30, 1_000), COMMON),
         Row("cut-alone", cut_alone, (3, 16, 50), (OURS, TRANSPORT, VIDEO)),
         Row("cut-nothing", cut_nothing, (3, 10, 100)),
-        Row("cut-20", called("20 sessions", LATE), (1, 8, 50), sessions=20),
+        Row("cut-20", called("20 sessions", CROWD), (1, 8, 50), sessions=20),
     ]
     table += [
         Row(f"integrity-{rate}", partial(integrity, rate_hz=rate), (1, 5, 20), together=True)
