@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import faces
 import settings
 from server.page import ASSETS, INDEX
 from server.viewer import LIVEKIT_PATH
@@ -120,6 +121,14 @@ def test_readme_names_every_provider_its_settings_and_its_extra() -> None:
         for name in re.findall(r"[A-Z]+_[A-Z_]+", f"{row.key} {row.choices}"):
             assert f"`{name}`" in text
         assert not row.extra or (row.extra in EXTRAS and f"--extra {row.extra} " in text)
+
+
+def test_readme_names_every_face_and_its_settings() -> None:
+    text = (ROOT / "README.md").read_text()
+    for name, face in faces.FACES.items():
+        assert f"AVATAR={name}" in text or f"`{name}`" in text
+        for variable in re.findall(r"[A-Z]+_[A-Z_]+", f"{face.key} {face.choices}"):
+            assert variable in text
 
 
 def test_settings_and_table_know_the_same_providers() -> None:

@@ -98,8 +98,8 @@ class SpeechCore:
 
     @property
     def quiet(self) -> bool:
-        """Whether everything was heard and nothing is on its way."""
-        return not self._utterances and not self._script
+        """Whether everything was heard and nothing is on its way; where nobody hears, it is."""
+        return self._leg.is_closed or (not self._utterances and not self._script)
 
     @property
     def has_reports(self) -> bool:

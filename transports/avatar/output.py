@@ -36,6 +36,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 from pipecat.processors.frameworks.rtvi.frames import RTVIClientMessageFrame
+from pipecat.utils.errors import ErrorCategory
 
 from .errors import AvatarError
 from .frames import METADATA_KEY, HeardTextFrame
@@ -314,7 +315,13 @@ class AvatarOutput(FrameProcessor):
     async def _failed(self, error: AvatarError, ends: bool) -> None:
         logger.debug(f"{self}: {type(error).__name__}")
         await self._tell_cuts()
-        await self.push_error(str(error), exception=error, force_treat_as_permanent=ends)
+        if ends:  # what is still to be said would be waited for, and nobody hears it
+            await self.broadcast_interruption()
+        # By its status alone Pipecat would take a refused key for the end of this processor.
+        category = None if ends else ErrorCategory.UNKNOWN
+        await self.push_error(
+            str(error), exception=error, category=category, force_treat_as_permanent=ends
+        )
 
     @staticmethod
     def _now() -> float:
