@@ -2,7 +2,7 @@ import { LiveKitRoom } from "./livekit-room.js";
 import { Reconnection } from "./reconnection.js";
 
 const CHECK_MS = 100;
-const STALL_MS = 1_500;
+const STALL_MS = 1_200;
 
 /** Who plays a room, by the `kind` that the bot names. */
 const ROOMS = new Map([["livekit", LiveKitRoom]]);
