@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -48,9 +49,9 @@ from processors.text_input import (
 )
 from processors.transcript import TranscriptProcessor
 from processors.trouble import Part, TroubleProcessor
-from server import cli, runner
+from server import cli, runner, viewer
 from server.admission import Admission, admission
-from server.errors import ServerError
+from server.errors import ServerError, ViewerError
 from services import providers
 from services.providers import Account, Provider, ProviderError
 from services.voice_activity import SileroVADAnalyzer
@@ -250,6 +251,17 @@ def _rooms(config: settings.Settings) -> dict[str, list[str]]:
     return missing
 
 
+def _viewer(config: settings.Settings) -> viewer.Viewer | None:
+    """What the page needs to show a vendor's face; other clients may bring their own."""
+    if config.avatar == "local":
+        return None
+    try:
+        return viewer.livekit(PAGE, faces.FACES[config.avatar].api_url(config))
+    except ViewerError as error:
+        logger.warning(f"{error} Until then it draws its own face, and the vendor's costs in vain.")
+        return None
+
+
 def main() -> None:
     """Read the command line and serve; ends with a sentence where it cannot."""
     variables = [(each.name, each.takes) for each in settings.VARIABLES]
@@ -270,6 +282,7 @@ def main() -> None:
             tls=options.tls,
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
+            viewer=_viewer(config),
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

@@ -60,6 +60,7 @@ class Face:
         key: The variable with its key.
         choices: The variables with what it has to know besides.
         module: Where it is, imported before the first conversation.
+        api_url: The address of its API.
         build: Makes the vendor of one conversation.
     """
 
@@ -67,6 +68,7 @@ class Face:
     key: str
     choices: str
     module: str
+    api_url: Callable[[Settings], str]
     build: Callable[[Settings, Journal], PaidVendor]
 
 
@@ -176,10 +178,23 @@ FACES: Mapping[str, Face] = {
         "LIVEAVATAR_API_KEY",
         "LIVEAVATAR_AVATAR_ID and LIVEAVATAR_SANDBOX",
         "transports.heygen",
+        lambda config: config.liveavatar_api_url,
         _liveavatar,
     ),
-    "heygen": Face("HeyGen", "HEYGEN_API_KEY", "HEYGEN_AVATAR_ID", "transports.heygen", _heygen),
+    "heygen": Face(
+        "HeyGen",
+        "HEYGEN_API_KEY",
+        "HEYGEN_AVATAR_ID",
+        "transports.heygen",
+        lambda config: config.heygen_api_url,
+        _heygen,
+    ),
     "heygen-alpha": Face(
-        "HeyGen", "HEYGEN_API_KEY", "HEYGEN_AVATAR_ID", "transports.heygen", _heygen_alpha
+        "HeyGen",
+        "HEYGEN_API_KEY",
+        "HEYGEN_AVATAR_ID",
+        "transports.heygen",
+        lambda config: config.heygen_api_url,
+        _heygen_alpha,
     ),
 }

@@ -47,11 +47,13 @@ WATCH = """() => {
 
 
 @asynccontextmanager
-async def running_bot(port: int | None = None, **environment: str) -> AsyncIterator[str]:
+async def running_bot(
+    port: int | None = None, command: Sequence[str] = ("bot.py",), **environment: str
+) -> AsyncIterator[str]:
     """`bot.py` in a process of its own; yields the address that it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "bot.py",
+        *command,
         "--port",
         str(port or free_port()),
         cwd=ROOT,

@@ -23,7 +23,10 @@ class AvatarTransport(BaseTransport):
 
     Args:
         vendor: Who renders it, for example `LocalVendor()`.
-        stand_in, goes_on_without, hold_on_voice: See `AvatarOutput`.
+        stand_in: Carries the speech on the user leg, for example `LocalVendor()`, while the vendor
+            is not ready or the page has not said that it shows the face; see `AvatarOutput`.
+        goes_on_without: The stand-in goes on alone where the vendor cannot be started.
+        hold_on_voice: Fall silent as soon as a voice is heard; see `AvatarOutput`.
     """
 
     def __init__(
