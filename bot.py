@@ -107,7 +107,7 @@ async def bot(runner_args: RunnerArguments) -> None:
     ears = providers.speech_to_text(config.stt, _account(config, config.stt))
     brain = providers.language_model(config.llm, _account(config, config.llm))
     voice = providers.text_to_speech(config.tts, _account(config, config.tts))
-    avatar = faces.transport(config, reported=let_in.page)
+    avatar = faces.transport(config, page=let_in.page)
     parts: dict[FrameProcessor, Part] = {
         ears: _part(providers.STT[config.stt]),
         brain: _part(providers.LLM[config.llm]),

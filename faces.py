@@ -80,18 +80,23 @@ def preload(config: Settings) -> None:
         import_module(FACES[config.avatar].module)
 
 
-def transport(config: Settings, *, reported: bool) -> AvatarTransport:
+def transport(config: Settings, *, page: bool) -> AvatarTransport:
     """The face of one conversation: the drawn one, alone or until a vendor's is there.
 
     Args:
         config: Says whose.
-        reported: Whether the page says what it has played.
+        page: Whether our page is on the other side: it says what it has played, and it can show a
+            vendor's face. For others nothing is paid for until they ask for one.
     """
-    drawn = LocalVendor(reported=reported)
+    drawn = LocalVendor(reported=page)
     if config.avatar not in FACES:
         return AvatarTransport(drawn)
-    goes_on = config.avatar_on_start_error == "local"
-    return AvatarTransport(vendor(config), stand_in=drawn, goes_on_without=goes_on)
+    return AvatarTransport(
+        vendor(config),
+        stand_in=drawn,
+        goes_on_without=config.avatar_on_start_error == "local",
+        opens_when_watched=not page,
+    )
 
 
 def vendor(config: Settings) -> PaidVendor:
