@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.transports.avatar.speaking import Day, voice
 from transports.avatar.reports import Heard, SpeakingStarted, SpeakingStopped
+from transports.heygen.alpha import PROFILE, AlphaWire
 from transports.heygen.vendor import FASTEST
 from transports.heygen.wire import ControlWire
 
@@ -98,6 +99,35 @@ def test_sentences_without_a_word_between_them_are_followed_by_their_length() ->
     for number in range(3):
         truth = start + DELAY_S + 2.0 * number + 1.0
         assert truth - 0.01 <= heard(day, number) <= truth + GRACES_S
+
+
+def test_idleness_that_is_told_late_is_not_the_end_of_speech_that_was_only_just_sent() -> None:
+    day, wire = Day(PROFILE), AlphaWire("HeyGen", awaits_connected=False)
+    for length, state in ((1.0, "talking"), (5.0, "idle")):  # which is the end of the first one
+        before = len(day.commands)
+        day.say(length)
+        for command in day.commands[before:]:
+            wire.encode(command)
+        for event in wire.decode(json.dumps({"type": "agent.state_updated", "new_state": state})):
+            day.core.receive(event, day.leg, now=day.now)
+        day.pass_time(1.3)
+    assert day.core.interrupt(now=day.now), "more than three seconds of it are unheard"
+
+
+def test_speech_whose_start_and_end_become_known_at_once_is_announced() -> None:
+    day, wire = Day(FASTEST), ControlWire("HeyGen", awaits_connected=False)
+    day.core.begin("run", now=day.now)
+    day.core.audio(voice(0.3), now=day.now)
+    day.core.end(now=day.now)
+    day.look()
+    for command in day.commands:
+        wire.encode(command)
+    day.pass_time(0.6)  # for which the loop was blocked, and then reads both
+    for kind in ("speak_started", "speak_ended"):
+        for event in wire.decode(json.dumps({"type": f"agent.{kind}", "source_event_id": "u1"})):
+            day.core.receive(event, day.leg, now=day.now)
+    day.pass_time(0.1)
+    assert day.when(SpeakingStarted) == pytest.approx(day.now, abs=0.2)
 
 
 def heard(day: Day, word: Any) -> float:
