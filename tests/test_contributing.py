@@ -39,6 +39,7 @@ RUN_BY_HAND = {
     "make pins": "asks for new releases",
     "uvx pre-commit install": "changes the clone",
     "uv run benchmarks/conversation.py": "measures, for minutes",
+    "uv run --group peers python -m benchmarks.peers": "measures, for minutes",
 }
 
 

@@ -27,18 +27,21 @@ async def sessions(request: web.Request) -> web.Response:
 
 @routes.get("/_emulator/sessions/{id}")
 async def session(request: web.Request) -> web.Response:
-    """Tells which samples of a session were heard, and when."""
+    """Tells which samples of a session were heard, and when; `?since=` leaves out older ones."""
     emulator, found = _found(request)
+    since = _since(request)
     interrupts = []
     for each in found.interruptions:
-        row = dataclasses.asdict(each)
-        row["cut_ids"] = sorted(each.cut_ids)
-        interrupts.append(row)
-    chunks = [
-        [dataclasses.asdict(chunk) for chunk in each.chunks] for each in found.avatar.utterances
+        if each.at >= since:
+            row = dataclasses.asdict(each)
+            row["cut_ids"] = sorted(each.cut_ids)
+            interrupts.append(row)
+    said = zip(emulator.heard(found.id), found.avatar.utterances, strict=True)
+    utterances = [
+        {**_said(each), "chunks": [dataclasses.asdict(chunk) for chunk in of.chunks]}
+        for each, of in said
+        if _lasts(each, since)
     ]
-    said = [_said(each) for each in emulator.heard(found.id)]
-    utterances = [{**each, "chunks": of} for each, of in zip(said, chunks, strict=True)]
     return _told({**_session(found), "utterances": utterances, "interrupts": interrupts})
 
 
@@ -46,7 +49,9 @@ async def session(request: web.Request) -> web.Response:
 async def heard(request: web.Request) -> web.Response:
     """Returns the samples that were heard: s16le, mono, 24 kHz, without the pauses."""
     emulator, found = _found(request)
-    audio = b"".join(each.audio for each in emulator.heard(found.id))
+    since = _since(request)
+    said = [each for each in emulator.heard(found.id) if _lasts(each, since)]
+    audio = b"".join(each.audio for each in said)
     headers = {"X-Rate-Hz": str(RATE_HZ)}
     return web.Response(body=audio, content_type="application/octet-stream", headers=headers)
 
@@ -60,14 +65,14 @@ async def calls(request: web.Request) -> web.Response:
 
 @routes.get("/_emulator/messages")
 async def messages(request: web.Request) -> web.Response:
-    """Lists what came and went on the sockets; `?kind=` and `?session=` pick some."""
+    """Lists what came and went on the sockets; `?kind=`, `?session=` and `?since=` pick some."""
     emulator = request.app[EMULATOR]
-    kind, of = request.query.get("kind"), request.query.get("session")
-    received = emulator.received(kind, of)
+    kind, of, since = request.query.get("kind"), request.query.get("session"), _since(request)
+    received = [each for each in emulator.received(kind, of) if each.at >= since]
     sent = [
         each
         for each in emulator.record.sent
-        if kind in (None, each.kind) and of in (None, each.session)
+        if kind in (None, each.kind) and of in (None, each.session) and each.at >= since
     ]
     rows = {
         "received": [dataclasses.asdict(each) for each in received],
@@ -107,6 +112,17 @@ def _found(request: web.Request) -> tuple[Emulator, Session]:
     if found is None:
         raise web.HTTPNotFound
     return emulator, found
+
+
+def _since(request: web.Request) -> float:
+    try:
+        return float(request.query.get("since", "-inf"))
+    except ValueError:
+        raise web.HTTPBadRequest(text="since takes a time, as `now` tells it") from None
+
+
+def _lasts(said: Said, since: float) -> bool:
+    return said.ended_at is None or said.ended_at >= since
 
 
 def _session(session: Session) -> dict[str, Any]:

@@ -470,6 +470,10 @@ async def test_admin_pages_tell_all_and_take_scripts() -> None:
             assert [each["audio_bytes"] for each in page["received"]] == [48_000]
             assert page["connections"][0]["compressed"]
             assert (await client.post("/v1/sessions/stop", {}, **client.key))[0] == 429
+            for of in ("messages", f"sessions/{session['session_id']}"):
+                _, later = await client.ask("GET", f"/_emulator/{of}?since={page['now']}")
+                assert not any(later.get(each) for each in ("received", "utterances"))
+            assert (await client.http.get(f"{heard}?since=today")).status == 400
             _, page = await client.ask("GET", "/_emulator/calls")
             assert [each["status"] for each in page["calls"]] == [200, 201, 429]
             _, page = await client.ask("GET", "/_emulator/sessions")

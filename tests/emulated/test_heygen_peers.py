@@ -1,8 +1,6 @@
-"""Other people's clients of HeyGen against its emulator, unchanged but for the address.
+"""Other people's clients of HeyGen against its emulator: do they open, speak and close?
 
-Pipecat's `HeyGenTransport` and `HeyGenVideoService`, and LiveKit's plugin: installed as packages,
-with their own REST, socket and state. Of LiveKit's media only the room is replaced. What they are
-known to do wrong has to show up in what the emulator has heard.
+What they are known to do wrong has to show up in what the emulator has heard.
 
 `uv run --group peers pytest tests/emulated/test_heygen_peers.py`
 """
@@ -10,9 +8,10 @@ known to do wrong has to show up in what the emulator has heard.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -31,13 +30,16 @@ from pipecat.workers.runner import WorkerRunner
 
 from emulators.heygen import Emulator, serve
 
-rtc = pytest.importorskip("livekit.rtc", reason="needs livekit (uv sync --extra livekit)")
+pytest.importorskip("livekit.rtc", reason="needs livekit (uv sync --extra livekit)")
 
-from pipecat.services.heygen.api_interactive_avatar import HeyGenApi  # noqa: E402
-from pipecat.services.heygen.api_liveavatar import LiveAvatarApi  # noqa: E402
-from pipecat.services.heygen.client import ServiceType  # noqa: E402
-from pipecat.services.heygen.video import HeyGenVideoService  # noqa: E402
-from pipecat.transports.heygen.transport import HeyGenTransport  # noqa: E402
+from tests.emulated.peers import (
+    TRUST_S,
+    ServiceType,
+    livekit_frame,
+    livekit_session,
+    pipecat_asks,
+    pipecat_parts,
+)
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -45,31 +47,9 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
 ]
 
-AVATAR = "1c690fe7-23e0-49f9-bfba-14344450285b"
+ROOT = Path(__file__).parents[2]
 RATE_HZ = 24_000
-TRUST_S = 30
 PREFIX = "handed-out-"  # not the canary: Pipecat's client logs the room's token
-
-
-class Room(rtc.EventEmitter):  # type: ignore[misc]
-    """A LiveKit room in which nobody else is."""
-
-    name = "room"
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.remote_participants: dict[str, Any] = {}
-        self.local_participant = SimpleNamespace(identity="agent", sid="agent", kind=None)
-        self.joined_with = ""
-
-    async def connect(self, url: str, token: str) -> None:
-        self.joined_with = token
-
-    async def disconnect(self) -> None:
-        pass
-
-    def isconnected(self) -> bool:
-        return True
 
 
 def voice(seconds: float) -> list[bytes]:
@@ -138,30 +118,18 @@ def service(request: pytest.FixtureRequest) -> ServiceType:
 
 
 @asynccontextmanager
-async def pipecat(
-    kind: str, service: ServiceType, patch: pytest.MonkeyPatch
-) -> AsyncIterator[tuple[Emulator, Speaker]]:
-    patch.setattr(rtc, "Room", Room)
+async def pipecat(kind: str, service: ServiceType) -> AsyncIterator[tuple[Emulator, Speaker]]:
     async with vendor() as (emulator, http):
-        patch.setattr(LiveAvatarApi, "BASE_URL", f"{emulator.url}/v1")
-        patch.setattr(HeyGenApi, "BASE_URL", f"{emulator.url}/v1")
         own = "liveavatar" if service is ServiceType.LIVE_AVATAR else "interactive"
-        key = emulator.key(own)  # type: ignore[arg-type]
-        parts: list[FrameProcessor]
-        if kind == "transport":
-            transport = HeyGenTransport(http, key, service_type=service)
-            parts = [transport.input(), transport.output()]
-        else:
-            parts = [HeyGenVideoService(api_key=key, session=http, service_type=service)]
-        async with Speaker(emulator, parts).running() as speaker:
-            yield emulator, speaker
+        with pipecat_asks(emulator.url):
+            parts = pipecat_parts(kind, http, emulator.key(own), service)  # type: ignore[arg-type]
+            async with Speaker(emulator, parts).running() as speaker:
+                yield emulator, speaker
         assert not emulator.running()
 
 
-async def test_pipecats_clients_open_speak_and_close(
-    kind: str, service: ServiceType, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async with pipecat(kind, service, monkeypatch) as (emulator, speaker):
+async def test_pipecats_clients_open_speak_and_close(kind: str, service: ServiceType) -> None:
+    async with pipecat(kind, service) as (emulator, speaker):
         pieces = voice(1.0)
         await speaker.say(pieces)
         ended = number_of(emulator, "agent.speak_ended")
@@ -178,9 +146,9 @@ async def test_pipecats_clients_open_speak_and_close(
 
 
 async def test_pipecats_video_service_interrupts_when_the_person_speaks(
-    service: ServiceType, monkeypatch: pytest.MonkeyPatch
+    service: ServiceType,
 ) -> None:
-    async with pipecat("video service", service, monkeypatch) as (emulator, speaker):
+    async with pipecat("video service", service) as (emulator, speaker):
         await speaker.say(voice(6.0))
         await emulator.hears(0.5)
         await speaker.worker.queue_frame(UserStartedSpeakingFrame())
@@ -190,11 +158,9 @@ async def test_pipecats_video_service_interrupts_when_the_person_speaks(
         assert emulator.interruptions()[0].unheard > RATE_HZ
 
 
-async def test_pipecats_transport_is_seen_to_talk_on_after_a_cut(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_pipecats_transport_is_seen_to_talk_on_after_a_cut() -> None:
     """A known fault of 1.14: a cut-in is answered with `speak_end`, and never with an interrupt."""
-    async with pipecat("transport", ServiceType.LIVE_AVATAR, monkeypatch) as (emulator, speaker):
+    async with pipecat("transport", ServiceType.LIVE_AVATAR) as (emulator, speaker):
         await speaker.say(voice(6.0))
         ended = number_of(emulator, "agent.speak_ended")
         await emulator.hears(0.5)
@@ -215,34 +181,16 @@ async def test_pipecats_transport_is_seen_to_talk_on_after_a_cut(
 
 @asynccontextmanager
 async def livekit() -> AsyncIterator[tuple[Emulator, Any]]:
-    """LiveKit's own agent session, whose voice leaves through its LiveAvatar plugin."""
     pytest.importorskip("livekit.plugins.liveavatar", reason="needs uv sync --group peers")
-    from livekit.agents import Agent, AgentSession, utils
-    from livekit.plugins.liveavatar import AvatarSession
-
-    async with vendor() as (emulator, _), utils.http_context.open():
-        session = AgentSession(aec_warmup_duration=None)
-        avatar = AvatarSession(
-            avatar_id=AVATAR,
-            api_url=f"{emulator.url}/v1/sessions",
-            api_key=emulator.key("liveavatar"),
-        )
-        account = {"livekit_api_key": "key", "livekit_api_secret": "s" * 32}
-        await avatar.start(session, Room(), livekit_url="wss://livekit.invalid", **account)
-        await session.start(agent=Agent(instructions=""))
-        try:
+    async with vendor() as (emulator, _):
+        async with livekit_session(emulator.url, emulator.key("liveavatar")) as (session, _):
             yield emulator, session
-        finally:
-            await session.aclose()
-            await emulator.until(lambda: not emulator.running(), TRUST_S)
-            await avatar.aclose()
-            assert avatar._main_atask
-            await asyncio.wait({avatar._main_atask}, timeout=TRUST_S)
+        await emulator.until(lambda: not emulator.running(), TRUST_S)
 
 
 async def frames(pieces: list[bytes]) -> AsyncIterator[Any]:
     for each in pieces:
-        yield rtc.AudioFrame(each, RATE_HZ, 1, len(each) // 2)
+        yield livekit_frame(each, RATE_HZ)
 
 
 async def test_livekits_plugin_speaks_and_learns_when_it_was_heard() -> None:
@@ -284,3 +232,16 @@ async def test_livekits_plugin_is_seen_not_to_interrupt_before_the_first_sample(
         await emulator.until(lambda: ended(1), TRUST_S)
         assert not emulator.interruptions()
         assert emulator.heard()[0].seconds == 2.0
+
+
+async def test_the_benchmark_puts_everybody_beside_each_other() -> None:
+    pytest.importorskip("livekit.plugins.liveavatar", reason="needs uv sync --group peers")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.peers", "--rows", "cut-nothing", "--rounds", "1"),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    table, _ = await asyncio.wait_for(process.communicate(), 2 * TRUST_S)
+    told = "| interrupt sent when nothing is spoken | 0/1 | 0/1 | 1/1 | 0/1 |"
+    assert told in table.decode()
