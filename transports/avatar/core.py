@@ -151,12 +151,15 @@ class SpeechCore:
         """
         if self._current is None or self._leg.is_closed:
             return False
-        enough_waits = self._current.queue.samples >= self._leg.pacing.largest
-        self._current.queue.append(pcm)
+        queue, pacing = self._current.queue, self._leg.pacing
+        waited = queue.samples
+        queue.append(pcm)
         self._last_audio_at = now
-        if not enough_waits:
-            self.advance(now=now)
-        return not enough_waits
+        # What waits has set the clock already; it leaves then, or as soon as it is a whole piece.
+        if waited and (waited >= pacing.largest or queue.samples < pacing.aim(self._lead(now))):
+            return False
+        self.advance(now=now)
+        return True
 
     def word(self, what: object, end: int, *, now: float) -> None:
         """`what` leaves once `end` samples of this run of TTS were heard."""

@@ -123,10 +123,11 @@ class AvatarOutput(FrameProcessor):
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Take what is speech, let everything else pass."""
-        await super().process_frame(frame, direction)
         if isinstance(frame, InterruptionFrame):
             await self._interrupt(frame, direction)
-        elif direction is FrameDirection.UPSTREAM or not await self._take(frame):
+            return
+        await super().process_frame(frame, direction)
+        if direction is FrameDirection.UPSTREAM or not await self._take(frame):
             await self.push_frame(frame, direction)
 
     async def _take(self, frame: Frame) -> bool:
@@ -256,13 +257,15 @@ class AvatarOutput(FrameProcessor):
 
     async def _interrupt(self, frame: InterruptionFrame, direction: FrameDirection) -> None:
         # The state first: what follows awaits, and nothing of this generation may leave meanwhile.
+        # Pipecat's own part waits until a task is cancelled; the vendor is told in that time.
         now = self._now()
         self._last_words(now)
         self._core.interrupt(now=now)
         self._words = WordTimes(sample_rate=self._rate)
-        self._stage.poke()
         self._interrupting = True
+        self._stage.poke()
         try:
+            await super().process_frame(frame, direction)
             await self._stage.clock.flush()  # the words that were heard, then the interruption
             await self.push_frame(frame, direction)
         finally:

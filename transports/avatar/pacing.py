@@ -31,12 +31,16 @@ class Pacing:
             more_may_come: Whether the TTS is still at it.
             opening: Whether nothing of the utterance was sent yet.
         """
-        aim = min(max(self._first, lead), self.largest)
+        aim = self.aim(lead)
         patient = lead or (opening and waiting < self._opening)
         if waiting < aim and patient and more_may_come:
             return 0
         size = min(aim, waiting)
         return size if lead + size <= self._max_lead else 0
+
+    def aim(self, lead: int) -> int:
+        """The size of the next piece: it grows with what is ahead."""
+        return min(max(self._first, lead), self.largest)
 
     def excess(self, waiting: int, *, lead: int) -> int:
         """How many samples have to be heard before the next piece fits."""
