@@ -1,0 +1,323 @@
+"""I3, I4 and I5: what a cut-in does, and what is known afterwards of what was heard."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import pytest
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    LLMFullResponseEndFrame,
+    TTSAudioRawFrame,
+    TTSStartedFrame,
+    TTSStoppedFrame,
+)
+
+from tests.emulated.contract.stage import (
+    RATE_HZ,
+    SAMPLE_BYTES,
+    Bot,
+    all_heard,
+    pieces,
+    running,
+    stream,
+    together,
+    voice,
+    word,
+)
+from tests.emulated.contract.vendors import EVERY, OVER_A_SOCKET, Row
+
+pytestmark = pytest.mark.asyncio
+
+NEXT = voice(0.2, seed=99)
+STATE_S = 3.0
+
+
+# In every state
+
+
+async def idle(bot: Bot, side: Any) -> int:
+    return 0
+
+
+async def begun_without_a_sound(bot: Bot, side: Any) -> int:
+    await bot.push(TTSStartedFrame())
+    await bot.after.until(TTSStartedFrame)
+    return 0
+
+
+async def held_back(bot: Bot, side: Any) -> int:
+    """The first samples of the TTS, fewer than the vendor wants to begin with."""
+    await bot.push(TTSStartedFrame(), *pieces(voice(0.02)))
+    await bot.before.until(TTSAudioRawFrame)
+    return 1
+
+
+async def sent_and_not_begun(bot: Bot, side: Any) -> int:
+    await bot.say(voice(2.0))
+    await side.until(lambda: side.heard(), STATE_S)
+    return 1
+
+
+async def in_mid_speech(bot: Bot, side: Any) -> int:
+    """The TTS is still at it."""
+    await bot.push(TTSStartedFrame(), *pieces(voice(2.0)))
+    await side.hears(0.3)
+    return 1
+
+
+async def sealed_and_still_heard(bot: Bot, side: Any) -> int:
+    await bot.say(voice(1.0))
+    await side.hears(0.8)
+    return 1
+
+
+async def with_more_queued(bot: Bot, side: Any) -> int:
+    await bot.say(voice(0.4, 1), voice(2.0, 2), voice(2.0, 3))
+    await side.hears(0.2)
+    return 1
+
+
+async def between_sentences(bot: Bot, side: Any) -> int:
+    """One was heard, the next one waits."""
+    await bot.say(voice(0.4, 1), voice(2.0, 2))
+    await side.until(lambda: side.heard() and side.heard()[0].ended_at, STATE_S)
+    return 1
+
+
+async def all_was_heard(bot: Bot, side: Any) -> int:
+    await bot.say(voice(0.3))
+    await bot.has_said()
+    await all_heard(side)
+    await bot.after.until(BotStoppedSpeakingFrame)
+    return 0
+
+
+async def cut_already(bot: Bot, side: Any) -> int:
+    await bot.say(voice(2.0))
+    await side.hears(0.2)
+    await bot.cut_in()
+    return 1
+
+
+STATES: list[Callable[[Bot, Any], Awaitable[int]]] = [
+    idle,
+    begun_without_a_sound,
+    held_back,
+    sent_and_not_begun,
+    in_mid_speech,
+    sealed_and_still_heard,
+    with_more_queued,
+    between_sentences,
+    all_was_heard,
+    cut_already,
+]
+
+
+@EVERY
+async def test_a_cut_in_is_one_interrupt_where_anything_is_unheard_and_else_none(
+    row: Row, tmp_path: Path
+) -> None:
+    states = [state for state in STATES if row.end or state is not between_sentences]
+    await together(*((state.__name__, cut_in(row, tmp_path, state)) for state in states))
+
+
+async def cut_in(row: Row, tmp_path: Path, state: Callable[[Bot, Any], Awaitable[int]]) -> None:
+    async with running(row, tmp_path, connected_delay_ms=5) as (bot, side):
+        if row.calls:
+            await side.until(lambda: side.session().avatar.state.name == "IDLE")
+        interrupts = await state(bot, side)
+        await bot.cut_in()
+        await bot.push(*pieces(voice(0.1, 50)))  # what a slow TTS still had
+        if interrupts:
+            await side.until(side.interruptions)
+        before = stream(side)
+        await bot.say(NEXT)
+        await bot.has_said(len(bot.after.frames(LLMFullResponseEndFrame)) + 1)
+        await all_heard(side)
+        assert stream(side) == before + NEXT
+        assert len(side.interruptions()) == interrupts
+        assert sum(each.late_bytes for each in side.interruptions()) == 0
+        if row.interrupt:
+            assert len(side.received(row.interrupt)) == interrupts
+        pair = [BotStartedSpeakingFrame, BotStoppedSpeakingFrame]
+        assert bot.told == pair * (len(bot.told) // 2)
+
+
+@OVER_A_SOCKET
+async def test_what_is_cut_before_the_vendor_is_ready_is_never_heard(
+    row: Row, tmp_path: Path
+) -> None:
+    delays = {"opening": {"rest_delay_ms": 150}, "connecting": {"connected_delay_ms": 300}}
+    await together(*((name, cut_early(row, tmp_path, delay)) for name, delay in delays.items()))
+
+
+async def cut_early(row: Row, tmp_path: Path, delay: dict[str, float]) -> None:
+    async with running(row, tmp_path, opened=False, **delay) as (bot, side):
+        await bot.say(voice(1.0))
+        await bot.before.until(TTSStoppedFrame)
+        await bot.cut_in()
+        await bot.say(NEXT)
+        await bot.has_said()
+        await all_heard(side)
+        assert stream(side) == NEXT
+        assert side.received(row.interrupt) == [], "nothing was there that it could have been about"
+
+
+# At any instant
+
+
+@dataclass
+class Cuts:
+    """What cut-ins at random instants came to; each list should stay empty, the numbers small."""
+
+    unsent: list[str] = field(default_factory=list)
+    needless: list[str] = field(default_factory=list)
+    late: list[str] = field(default_factory=list)
+    unheard_next: list[str] = field(default_factory=list)
+    invented: list[str] = field(default_factory=list)
+    forgotten: list[str] = field(default_factory=list)
+    beyond_ms: list[float] = field(default_factory=list)
+    starts_ms: list[float] = field(default_factory=list)
+    stops_ms: list[float] = field(default_factory=list)
+    interrupts: int = 0
+
+
+EDGE_S = 0.03
+"""What is heard while the interruption is on its way: then one interrupt or none are both right."""
+
+SURELY_S = 0.15
+CLOSE_MS = 150.0
+"""I4's limit; the figure to reach with acknowledgements is 50 ms, and the long form tells it."""
+
+
+async def cut_at_random(row: Row, folder: Path, cuts: int, seed: int, into: Cuts) -> None:
+    random = Random(seed)
+    async with running(row, folder, connected_delay_ms=5) as (bot, side):
+        for _ in range(cuts):
+            await cut_once(row, bot, side, random, into)
+    starts = [segment for each in side.heard() for segment in each.segments[:1]]
+    if row.end:
+        measure(bot, side, starts, into)
+
+
+async def cut_once(row: Row, bot: Bot, side: Any, random: Random, into: Cuts) -> None:
+    loop = asyncio.get_running_loop()
+    length = round(random.uniform(0.3, 1.6) * RATE_HZ)
+    pcm = voice(length / RATE_HZ, seed=random.randrange(10**6))
+    words = spoken(length, random)
+    heard, seen, interrupts = stream(side), len(bot.after.seen), len(side.interruptions())
+    speaking = asyncio.create_task(speak(bot, pcm, words, hurry=random.choice([20.0, 1.3])))
+    await asyncio.sleep(random.uniform(0.0, length / RATE_HZ + 0.45))  # the instant
+    unheard = length - (len(stream(side)) - len(heard)) // SAMPLE_BYTES
+    speaking.cancel()
+    await bot.cut_in()
+    about = f"cut with {unheard} of {length} samples unheard"
+    if unheard > EDGE_S * RATE_HZ and bot.after.frames(TTSStartedFrame, after=seen):
+        try:
+            await side.until(lambda: len(side.interruptions()) > interrupts, 1.0)
+        except TimeoutError:
+            into.unsent.append(about)
+    reached = len(stream(side))
+    told = bot.words(after=seen)
+    await bot.say(NEXT)
+    await bot.has_said(len(bot.after.frames(LLMFullResponseEndFrame)) + 1)
+    await all_heard(side)
+    said = (reached - len(heard)) // SAMPLE_BYTES
+    if stream(side) != heard + pcm[: said * SAMPLE_BYTES] + NEXT:
+        into.unheard_next.append(about)
+    new = side.interruptions()[interrupts:]
+    into.interrupts += len(new)
+    if len(new) > (unheard > 0):
+        into.needless.append(about)
+    if any(each.late_bytes for each in new):
+        into.late.append(about)
+    assert told == bot.words(after=seen), "words of what was cut came behind the interruption"
+    assert told == [text for text, _, _ in words[: len(told)]]
+    into.invented += [f"{text}: {about}" for text, start, _ in words[: len(told)] if start > said]
+    sure = [end for _, _, end in words if end <= said - SURELY_S * RATE_HZ]
+    if len(told) < len(sure):
+        into.forgotten.append(f"{len(sure) - len(told)} words: {about}")
+    into.beyond_ms.append(1e3 * ((words[len(told) - 1][2] if told else 0) - said) / RATE_HZ)
+
+
+def spoken(length: int, random: Random) -> list[tuple[str, int, int]]:
+    """Words of 0.1 to 0.4 s, without a gap."""
+    words, start = [], 0
+    while start < length:
+        end = min(length, start + round(random.uniform(0.1, 0.4) * RATE_HZ))
+        words.append((f"w{len(words)}", start, end))
+        start = end
+    return words
+
+
+async def speak(bot: Bot, pcm: bytes, words: list[tuple[str, int, int]], *, hurry: float) -> None:
+    """As a TTS that is so many times as fast as speech; the words in front of their audio."""
+    waiting, position = list(words), 0
+    await bot.push(TTSStartedFrame())
+    for frame in pieces(pcm):
+        while waiting and waiting[0][1] <= position:
+            await bot.push(word(*waiting.pop(0)))
+        await bot.push(frame)
+        position += RATE_HZ // 50
+        await asyncio.sleep(0.02 / hurry)
+    await bot.push(TTSStoppedFrame())
+
+
+def measure(bot: Bot, side: Any, starts: list[Any], into: Cuts) -> None:
+    """What the pipeline was told against what was heard, start by start and end by end."""
+    told = bot.after.times(BotStartedSpeakingFrame)
+    into.starts_ms += [1e3 * min((at - each.at for at in told), key=abs) for each in starts]
+    ended = [each.ended_at for each in side.heard() if not each.cut]
+    stopped = bot.after.times(BotStoppedSpeakingFrame)
+    into.stops_ms += [1e3 * min((at - end for at in stopped), key=abs) for end in ended]
+
+
+SHORT = (5, 4)
+LONG = (10, 20)
+"""So many conversations at a time, with so many cut-ins each."""
+
+
+@EVERY
+@pytest.mark.parametrize(
+    ("conversations", "cuts"),
+    [SHORT, pytest.param(*LONG, marks=pytest.mark.long)],
+    ids=["short", "long"],
+)
+async def test_a_cut_in_at_any_instant_leaves_nothing_behind_and_only_what_was_heard(
+    row: Row, tmp_path: Path, conversations: int, cuts: int, record_property: Any
+) -> None:
+    found = Cuts()
+    await together(
+        *(
+            (f"seed {seed}", cut_at_random(row, tmp_path, cuts, seed, found))
+            for seed in range(conversations)
+        )
+    )
+    figures = {name: summary(value) for name, value in vars(found).items()}
+    record_property("cuts", json.dumps(figures))
+    print(f"{row.name}: {conversations * cuts} cut-ins: {json.dumps(figures)}")
+    assert found.unsent == []
+    assert found.needless == []
+    assert found.late == []
+    assert found.unheard_next == []
+    assert found.invented == []
+    assert found.forgotten == []
+    assert all(abs(ms) <= CLOSE_MS for ms in found.starts_ms + found.stops_ms)
+
+
+def summary(value: Any) -> Any:
+    """The distribution of a list of numbers; anything else as it is."""
+    if not (isinstance(value, list) and value and isinstance(value[0], float)):
+        return value
+    ordered = sorted(value)
+    at = {"min": 0.0, "p5": 0.05, "p50": 0.5, "p95": 0.95, "p99": 0.99, "max": 1.0}
+    last = len(ordered) - 1
+    return {name: round(ordered[round(share * last)], 1) for name, share in at.items()}
