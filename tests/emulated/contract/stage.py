@@ -174,8 +174,12 @@ def stream(side: Side) -> bytes:
 
 
 async def all_heard(side: Side, within_s: float = 10.0) -> None:
-    """Returns when everything that was sent is over."""
-    await side.until(lambda: all(each.ended_at for each in side.heard()), within_s)
+    """Returns when something was sent, and all of it is over."""
+
+    def over() -> bool:
+        return bool(said := side.heard()) and all(each.ended_at for each in said)
+
+    await side.until(over, within_s)
 
 
 @asynccontextmanager

@@ -30,7 +30,7 @@ class Side(Protocol):
     """What a vendor's side knows of the only session that it has."""
 
     def heard(self) -> list[Said]:
-        """What was heard up to now, by utterance."""
+        """What was heard up to now, by utterance; nothing where there is no session yet."""
 
     def interruptions(self) -> list[Interruption]:
         """What it was told to forget."""
