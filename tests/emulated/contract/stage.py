@@ -6,7 +6,7 @@ Both sides of the wire were written from the vendor's documents and know nothing
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
@@ -64,13 +64,20 @@ def voice(seconds: float, seed: int = 1, rate_hz: int = RATE_HZ) -> bytes:
     return samples.astype(np.int16).tobytes()
 
 
-def pieces(pcm: bytes, rate_hz: int = RATE_HZ, *, random: Random | None = None) -> list[Frame]:
-    """Frames of 20 ms, or of any length, odd numbers of bytes included."""
-    frames, start = [], 0
+def pieces(
+    pcm: bytes,
+    rate_hz: int = RATE_HZ,
+    *,
+    size: int | None = None,
+    random: Random | None = None,
+) -> list[Frame]:
+    """Frames of 20 ms, of so many bytes, or of any length, odd numbers of bytes included."""
+    frames: list[Frame] = []
+    start = 0
     while start < len(pcm):
-        size = random.randint(1, 40_000) if random else SAMPLE_BYTES * rate_hz // 50
-        frames.append(TTSAudioRawFrame(pcm[start : start + size], rate_hz, 1))
-        start += size
+        taken = random.randint(1, 40_000) if random else size or SAMPLE_BYTES * rate_hz // 50
+        frames.append(TTSAudioRawFrame(pcm[start : start + taken], rate_hz, 1))
+        start += taken
     return frames
 
 
@@ -184,7 +191,14 @@ async def all_heard(side: Side, within_s: float = 10.0) -> None:
 
 @asynccontextmanager
 async def running(
-    row: Row, folder: Path, *, opened: bool = True, leaves: type[Frame] = EndFrame, **knobs: Any
+    row: Row,
+    folder: Path,
+    *,
+    opened: bool = True,
+    leaves: type[Frame] = EndFrame,
+    noted: int = 0,
+    faults: Mapping[str, Mapping[str, Any]] | None = None,
+    **knobs: Any,
 ) -> AsyncIterator[tuple[Bot, Any]]:
     """A conversation; after it nothing runs, nothing was said twice, and no secret was told.
 
@@ -193,11 +207,15 @@ async def running(
         folder: For the journal.
         opened: Whether to begin when the session runs.
         leaves: `EndFrame` or `CancelFrame`.
+        noted: How many sessions the journal goes on naming.
+        faults: Calls that go wrong, and how.
         knobs: How its side behaves.
     """
     folder = folder / uuid4().hex
     folder.mkdir(mode=0o700, parents=True)
     async with asyncio.timeout(DEADLINE_S), row.serve(**knobs) as side:
+        for call, how in (faults or {}).items():
+            side.fail(call, **how)
         bot = Bot(row.vendor(side, folder), side)
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(bot.worker)
@@ -213,7 +231,9 @@ async def running(
                 await bot.worker.cancel()
                 await run
         assert list(side.running()) == []
-        assert await Journal(folder).entries() == []
+        async with asyncio.timeout(5):  # a row whose caller left is struck in a thread
+            while len(await Journal(folder).entries()) != noted:
+                await asyncio.sleep(0.02)
         check(bot, folder)
 
 
