@@ -25,6 +25,9 @@ browser: ## tests with an installed Chromium; skipped where there is none
 clients: ## Pipecat's own clients for JavaScript, for the browser tests; needs npm
 	cd tests/browser/clients && npm ci --no-audit --no-fund && npm run build
 
+viewer: ## LiveKit's client, which the page needs for a vendor's face; needs npm
+	npm ci --prefix web/viewer --no-audit --no-fund
+
 peers: ## other people's clients of HeyGen against our emulator; installs them (70 MB)
 	PYTHONASYNCIODEBUG=1 uv run --group peers pytest tests/emulated/test_heygen_peers.py $(ARGS)
 
@@ -38,4 +41,4 @@ pins: ## resolves all dependencies anew, and writes what was found
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all run style types test emulated browser clients peers wheel pins help
+.PHONY: all run style types test emulated browser clients viewer peers wheel pins help

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -20,6 +22,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
     LLMUserAggregatorParams,
 )
+from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.runner.types import (
     DailyRunnerArguments,
     LiveKitRunnerArguments,
@@ -34,6 +37,7 @@ from pipecat.turns.user_turn_strategies import (
 )
 from pipecat.workers.runner import WorkerRunner
 
+import faces
 import logs
 import settings
 from processors.response_time import ResponseTimeProcessor
@@ -45,9 +49,9 @@ from processors.text_input import (
 )
 from processors.transcript import TranscriptProcessor
 from processors.trouble import Part, TroubleProcessor
-from server import cli, runner
+from server import cli, runner, viewer
 from server.admission import Admission, admission
-from server.errors import ServerError
+from server.errors import ServerError, ViewerError
 from services import providers
 from services.providers import Account, Provider, ProviderError
 from services.voice_activity import SileroVADAnalyzer
@@ -94,6 +98,7 @@ def preload() -> None:
     Apart from `bot()`, so that a launcher can load once and fork.
     """
     config = settings.load()
+    faces.preload(config)
     providers.preload(config.stt, config.llm, config.tts, language=config.language)
 
 
@@ -104,14 +109,15 @@ async def bot(runner_args: RunnerArguments) -> None:
     ears = providers.speech_to_text(config.stt, _account(config, config.stt))
     brain = providers.language_model(config.llm, _account(config, config.llm))
     voice = providers.text_to_speech(config.tts, _account(config, config.tts))
-    trouble = TroubleProcessor(
-        {
-            ears: _part(providers.STT[config.stt]),
-            brain: _part(providers.LLM[config.llm]),
-            voice: _part(providers.TTS[config.tts]),
-        }
-    )
-    avatar = AvatarTransport(LocalVendor(reported=let_in.page))
+    avatar = _avatar(config, LocalVendor(reported=let_in.page))
+    parts: dict[FrameProcessor, Part] = {
+        ears: _part(providers.STT[config.stt]),
+        brain: _part(providers.LLM[config.llm]),
+        voice: _part(providers.TTS[config.tts]),
+    }
+    if config.avatar != "local":
+        parts[avatar.output()] = _face(config)
+    trouble = TroubleProcessor(parts)
     serializer = PageSerializer(avatar.page_says) if let_in.page else ProtobufSerializer()
     user = await create_transport(runner_args, ways.params(serializer))
     typed = TypedTexts()
@@ -190,6 +196,17 @@ def _admission(runner_args: RunnerArguments) -> Admission:
     return Admission(page=False)
 
 
+def _avatar(config: settings.Settings, drawn: LocalVendor) -> AvatarTransport:
+    """The face: the page's own, or a vendor's with the page's own until it is there."""
+    if config.avatar == "local":
+        return AvatarTransport(drawn)
+    return AvatarTransport(
+        faces.vendor(config),
+        stand_in=drawn,
+        goes_on_without=config.avatar_on_start_error == "local",
+    )
+
+
 def _account(config: settings.Settings, provider: str) -> Account:
     """What a provider has to be told of the settings."""
     key: str | None = None
@@ -215,6 +232,13 @@ def _part(provider: Provider[Any]) -> Part:
     return Part(provider.title, provider.key, provider.choices)
 
 
+def _face(config: settings.Settings) -> Part:
+    """What the person is told of a face that fails."""
+    face = faces.FACES[config.avatar]
+    explain = partial(faces.explain, config)
+    return Part(face.title, face.key, face.choices, explain, "The drawn face goes on without it.")
+
+
 def _rooms(config: settings.Settings) -> dict[str, list[str]]:
     """The variables that are missing, by way; the others are put where Pipecat's runner looks."""
     missing: dict[str, list[str]] = {way: [] for way in ROOM_VARIABLES}
@@ -227,6 +251,17 @@ def _rooms(config: settings.Settings) -> dict[str, list[str]]:
     return missing
 
 
+def _viewer(config: settings.Settings) -> viewer.Viewer | None:
+    """What the page needs to show a vendor's face; other clients may bring their own."""
+    if config.avatar == "local":
+        return None
+    try:
+        return viewer.livekit(PAGE, faces.FACES[config.avatar].api_url(config))
+    except ViewerError as error:
+        logger.warning(f"{error} Until then it draws its own face, and the vendor's costs in vain.")
+        return None
+
+
 def main() -> None:
     """Read the command line and serve; ends with a sentence where it cannot."""
     variables = [(each.name, each.takes) for each in settings.VARIABLES]
@@ -236,6 +271,7 @@ def main() -> None:
         config = settings.load()
         logs.configure(options.verbosity, secrets=config.secrets())
         preload()
+        asyncio.run(faces.stop_what_was_left(config))
         runner.serve(
             options.host,
             options.port,
@@ -246,9 +282,10 @@ def main() -> None:
             tls=options.tls,
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
+            viewer=_viewer(config),
             opened=lambda: logs.configure(options.verbosity),
         )
-    except (settings.SettingsError, ProviderError, ServerError) as error:
+    except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:
         raise SystemExit(f"avatarbot: {error}") from None
 
 

@@ -28,6 +28,16 @@ class Settings:
     """What can be configured in this version. One field per variable, in lower case."""
 
     avatar: str
+    avatar_on_start_error: str
+    avatar_journal: bool
+    """Whether it is kept on disk what is open at a vendor and costs money."""
+    liveavatar_api_key: str | None = field(repr=False)
+    liveavatar_avatar_id: str
+    liveavatar_api_url: str
+    liveavatar_sandbox: bool
+    heygen_api_key: str | None = field(repr=False)
+    heygen_avatar_id: str
+    heygen_api_url: str
     stt: str
     llm: str
     tts: str
@@ -110,6 +120,11 @@ def _one_of(*works: str, planned: tuple[str, ...] = ()) -> Callable[[str], str]:
     return read
 
 
+def _either(yes: str, no: str) -> Callable[[str], bool]:
+    one_of = _one_of(yes, no)
+    return lambda text: one_of(text) == yes
+
+
 def _language(text: str) -> str:
     if not re.fullmatch(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", text):
         raise ValueError
@@ -147,6 +162,18 @@ def _service(text: str) -> str | None:
     if url.query or url.fragment or not re.fullmatch(r"[\w./~-]*", url.path):
         raise ValueError
     return text.rstrip("/")
+
+
+def _rest(text: str) -> str:
+    if not text.startswith("http"):
+        raise ValueError  # a socket's
+    return _service(text) or ""
+
+
+def _avatar(text: str) -> str:
+    if not re.fullmatch(r"[\w.-]{0,200}", text, re.ASCII):
+        raise ValueError
+    return text
 
 
 def _text(longest: int) -> Callable[[str], str]:
@@ -199,7 +226,12 @@ def _origin(text: str) -> str | None:
     return f"{url.scheme}://{url.netloc.lower()}"
 
 
-VENDORS = ("liveavatar", "heygen", "heygen-alpha", "zego", "zego-agent", "akool")
+AVATARS: dict[str, str] = {
+    "liveavatar": "liveavatar_api_key",
+    "heygen": "heygen_api_key",
+    "heygen-alpha": "heygen_api_key",
+}
+"""Who can show the face besides the page, and the setting without which they cannot."""
 
 PROVIDERS: dict[str, dict[str, tuple[str, ...]]] = {
     "stt": {"deepgram": ("deepgram_api_key",)},
@@ -215,12 +247,41 @@ A_KEY = "the key of your account"
 AN_ADDRESS = "an address such as {}; without encryption on this machine only"
 
 
-def _api_url(name: str, usual: str) -> Variable:
-    return Variable(name, usual, AN_ADDRESS.format(usual), _service)
+def _api_url(name: str, usual: str, read: Callable[[str], str | None] = _service) -> Variable:
+    return Variable(name, usual, AN_ADDRESS.format(usual), read)
 
 
 VARIABLES = (
-    Variable("AVATAR", "local", "local (the built-in face)", _one_of("local", planned=VENDORS)),
+    Variable(
+        "AVATAR",
+        "local",
+        "local (the built-in face), liveavatar, heygen or heygen-alpha",
+        _one_of("local", *AVATARS, planned=("zego", "zego-agent", "akool")),
+    ),
+    Variable(
+        "AVATAR_ON_START_ERROR",
+        "end",
+        "end or local: what an avatar that cannot start does to the conversation",
+        _one_of("end", "local"),
+    ),
+    Variable(
+        "AVATAR_JOURNAL",
+        "on",
+        "on or off: whether it is noted on disk which paid sessions are open",
+        _either("on", "off"),
+    ),
+    Variable("LIVEAVATAR_API_KEY", "", A_KEY, _api_key),
+    Variable("LIVEAVATAR_AVATAR_ID", "", "the id of an avatar", _avatar),
+    _api_url("LIVEAVATAR_API_URL", "https://api.liveavatar.com", _rest),
+    Variable(
+        "LIVEAVATAR_SANDBOX",
+        "false",
+        "true or false: a session of a minute, free of charge, with the sandbox's own avatar",
+        _either("true", "false"),
+    ),
+    Variable("HEYGEN_API_KEY", "", A_KEY, _api_key),
+    Variable("HEYGEN_AVATAR_ID", "", "the id of an avatar; empty: the vendor's choice", _avatar),
+    _api_url("HEYGEN_API_URL", "https://api.heygen.com", _rest),
     Variable(
         "STT",
         "",
@@ -321,9 +382,6 @@ VARIABLES = (
 
 # fmt: off
 PLANNED = frozenset((
-    "AVATAR_ON_START_ERROR",
-    "LIVEAVATAR_API_KEY", "LIVEAVATAR_AVATAR_ID", "LIVEAVATAR_API_URL", "LIVEAVATAR_SANDBOX",
-    "HEYGEN_API_KEY", "HEYGEN_AVATAR_ID", "HEYGEN_API_URL",
     "ZEGO_APP_ID", "ZEGO_SERVER_SECRET", "ZEGO_DIGITAL_HUMAN_ID", "ZEGO_DIGITAL_HUMAN_API_URL",
     "ZEGO_AI_AGENT_API_URL", "ZEGO_CALLBACK_SECRET",
     "AKOOL_API_KEY", "AKOOL_AVATAR_ID", "AKOOL_API_URL",
@@ -353,6 +411,7 @@ def load(
     values = {each.name.lower(): each.value(merged) for each in VARIABLES}
     for part in PROVIDERS:
         values[part] = _provider(part, values)
+    _check_avatar(values)
     _refuse_languages(values)
     return Settings(**values)
 
@@ -373,6 +432,19 @@ def _provider(part: str, values: Mapping[str, Any]) -> str:
         needs = " or ".join(need.upper() for need in PROVIDERS[part][chosen])
         raise SettingsError(f"{part.upper()}={chosen} needs {needs}.")
     return chosen or next(iter(able), "local")
+
+
+def _check_avatar(values: Mapping[str, Any]) -> None:
+    """Refuses a vendor that lacks what it cannot do without."""
+    avatar: str = values["avatar"]
+    if avatar in AVATARS and not values[AVATARS[avatar]]:
+        raise SettingsError(f"AVATAR={avatar} needs {AVATARS[avatar].upper()}.")
+    named = values["liveavatar_avatar_id"] or values["liveavatar_sandbox"]
+    if avatar == "liveavatar" and not named:
+        raise SettingsError(
+            "AVATAR=liveavatar needs LIVEAVATAR_AVATAR_ID, or LIVEAVATAR_SANDBOX=true, which has an"
+            " avatar of its own."
+        )
 
 
 def _refuse_languages(values: Mapping[str, Any]) -> None:

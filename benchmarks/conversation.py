@@ -21,8 +21,9 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.figures import machine, summary  # noqa: E402
-from tests.browser.visit import Visit, free_port, record, running_bot, visiting  # noqa: E402
+from tests.browser.visit import Visit, record, running_bot, visiting  # noqa: E402
 from tests.conftest import find_chromium  # noqa: E402
+from tests.emulated.serving import free_port  # noqa: E402
 
 LISTEN_IN = """() => {
     const heard = (window.heard = []);

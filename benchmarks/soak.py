@@ -19,15 +19,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import aiohttp
 import numpy as np
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.cpu import Listener, quiet_room, settle  # noqa: E402
-from benchmarks.figures import machine  # noqa: E402
-from tests.browser.visit import free_port  # noqa: E402
+from benchmarks.figures import machine
+from benchmarks.listener import listening, serving, settle
 
 AT_ONCE = 6
 WARM_UP = 20  # sessions until caches and pools are as full as they get
@@ -53,51 +50,16 @@ class Bot:
                 held: dict[str, float] = json.loads(line.removeprefix("HELD "))
                 return held
 
-    @asynccontextmanager
-    async def visited(self) -> AsyncIterator[Listener]:
-        """A session with a person who hears and whose microphone is open."""
-        headers = {"Origin": self.address}
-        async with aiohttp.ClientSession() as http:
-            start = f"{self.address}/start"
-            async with http.post(start, json={"transport": "websocket"}, headers=headers) as answer:
-                welcome = await answer.json()
-            protocols = ("avatarbot", f"ticket.{welcome['token']}")
-            url = welcome["wsUrl"]
-            async with http.ws_connect(url, protocols=protocols, headers=headers) as socket:
-                listener = Listener(socket)
-                tasks = [
-                    asyncio.create_task(listener.listen()),
-                    asyncio.create_task(listener.report()),
-                    asyncio.create_task(listener.hear_room(quiet_room())),
-                ]
-                await listener.tell("client-ready", {"version": "2.0.0"})
-                yield listener
-                for task in tasks:
-                    task.cancel()
-
 
 @asynccontextmanager
 async def running() -> AsyncIterator[Bot]:
-    port = free_port()
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "benchmarks/soak_bot.py", "--port", str(port)),
-        cwd=ROOT,
-        stdout=-1,
-        stderr=-1,
-        limit=2**20,
-    )
-    assert process.stdout is not None
-    await process.stdout.readline()
-    try:
-        yield Bot(f"http://localhost:{port}", process)
-    finally:
-        process.terminate()
-        await process.wait()
+    async with serving("benchmarks/soak_bot.py", stderr=-1, limit=2**20) as (address, process):
+        yield Bot(address, process)
 
 
 async def visit(bot: Bot, draw: random.Random) -> None:
     """Somebody comes, types, hears some of the answer, and leaves: politely, or in mid-word."""
-    async with bot.visited() as listener:
+    async with listening(bot.address) as listener:
         await listener.tell("send-text", {"content": draw.choice(TEXTS)})
         await asyncio.sleep(draw.uniform(0.5, 4))
         if draw.random() < 0.5:
@@ -120,7 +82,7 @@ async def many(bot: Bot, sessions: int) -> None:
 async def long_one(bot: Bot, minutes: float) -> None:
     now = asyncio.get_running_loop().time
     looks: list[dict[str, float]] = []
-    async with bot.visited() as listener:
+    async with listening(bot.address) as listener:
         await settle([listener])
         ends, look_at = now() + 60 * minutes, now() + LOOK_S
         for text in itertools.cycle(TEXTS):

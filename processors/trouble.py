@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pipecat.frames.frames import (
@@ -34,11 +34,16 @@ class Part:
         title: Their subject, with a comma where one has to follow.
         key: The setting with its key; empty for a part without one.
         choices: The settings with what else it has to know.
+        explain: Says an error of the part's own kinds in a sentence, and None of all others, which
+            are for the log unless they last. Where there is none, Pipecat's category is said.
+        instead: A sentence about what takes its place when it fails and the conversation goes on.
     """
 
     title: str
     key: str = ""
     choices: str = ""
+    explain: Callable[[Exception], str | None] | None = None
+    instead: str = ""
 
 
 _LASTING = {
@@ -54,19 +59,30 @@ _PASSING = {
     ErrorCategory.CONNECTIVITY: "{title} cannot be reached at the moment. Please try again.",
     ErrorCategory.SERVER: "{title} has a problem of its own. Please try again.",
 }
-_ENDS = " The conversation ends here."
+_BROKEN = "{title} does not work. Check {choices}."
+_SILENT = "{title} gave no answer. Please try again."
+_ENDS = "The conversation ends here."
 _UNNAMED_END = "Something that this conversation needs has failed, so it ends here."
 
 
-def sentence(part: Part, category: ErrorCategory, *, lasting: bool) -> str:
+def sentence(
+    part: Part, category: ErrorCategory, *, lasting: bool, error: Exception | None = None
+) -> str:
     """What the person is told of an error. It quotes nobody, so that it cannot hold a key."""
-    if not lasting:
-        pattern = _PASSING.get(category, "{title} gave no answer. Please try again.")
-    elif not part.key:
+    if lasting and not part.key:
         return _UNNAMED_END
-    else:
-        pattern = _LASTING.get(category, "{title} does not work. Check {choices}.") + _ENDS
-    return pattern.format(title=part.title, key=part.key, choices=part.choices)
+    text = part.explain(error) if part.explain and error else None
+    if text is None:
+        patterns, otherwise = (_LASTING, _BROKEN) if lasting else (_PASSING, _SILENT)
+        pattern = patterns.get(category, otherwise)
+        text = pattern.format(title=part.title, key=part.key, choices=part.choices)
+    return f"{text} {_ENDS if lasting else part.instead}".strip()
+
+
+def _is_unexplained(part: Part, error: ErrorFrame) -> bool:
+    if part.explain is None:
+        return False
+    return error.exception is None or part.explain(error.exception) is None
 
 
 class TroubleProcessor(FrameProcessor):
@@ -77,7 +93,7 @@ class TroubleProcessor(FrameProcessor):
     it is. Where the language model fails, the voice says so too: whoever asked, listens.
 
     Args:
-        parts: The services that have a name of their own.
+        parts: The services, and whatever else has a name of its own.
     """
 
     def __init__(self, parts: Mapping[FrameProcessor, Part]) -> None:
@@ -117,10 +133,10 @@ class TroubleProcessor(FrameProcessor):
         if self._is_explained(error) and not lasting:
             return
         part = self._parts.get(service) if service else None
-        if part is None and not lasting:
+        if not lasting and (part is None or _is_unexplained(part, error)):
             return  # a processor of ours that failed once: for the log, not for the person
         category = error.category or ErrorCategory.UNKNOWN
-        text = sentence(part or Part(""), category, lasting=lasting)
+        text = sentence(part or Part(""), category, lasting=lasting, error=error.exception)
         await self._tell(text, ends=lasting)
         if lasting:
             self._over = True

@@ -15,14 +15,16 @@ from .page import page_paths, register_page
 from .sessions import Sessions
 from .start import SOCKET_PATH, START_PATH, StartTickets
 from .tickets import Tickets
+from .viewer import Viewer
 
+READING = frozenset(("GET", "HEAD"))
 ROUTES = {
-    **dict.fromkeys(page_paths(), frozenset(("GET", "HEAD"))),
+    **dict.fromkeys(page_paths(), READING),
     START_PATH: frozenset(("POST",)),
     SOCKET_PATH: frozenset(("WEBSOCKET",)),
     OFFER_PATH: frozenset(("POST", "PATCH")),
 }
-"""Everything that can be reached."""
+"""Everything that can be reached, but for the file of a viewer."""
 
 
 def open_door(
@@ -32,6 +34,7 @@ def open_door(
     addresses: Addresses,
     transports: Mapping[str, str | None],
     session_secret: bytes | None = None,
+    viewer: Viewer | None = None,
 ) -> Sessions:
     """Registers the page and closes everything else of the application to strangers.
 
@@ -44,18 +47,26 @@ def open_door(
         addresses: Our own origins.
         transports: Ways to reach the bot, each with a sentence where it cannot be had.
         session_secret: The 256-bit key of the tickets; by default it is kept in a file.
+        viewer: What the page shows a vendor's face with.
 
     Returns:
         The open sessions, which fill as people connect.
 
     Raises:
-        PageError: A file of the page cannot be served.
+        PageError: A file of the page, or of the viewer, cannot be served.
         KeyFileError: The file with the key cannot be used.
     """
     key = session_secret or read_or_make_key(state_folder(os.environ))
     tickets, sessions = Tickets(key, now=time.time), Sessions()
-    register_page(app, page)
+    register_page(app, page, viewer)
     app.add_middleware(StartTickets, tickets=tickets, transports=transports)
     app.add_middleware(Offers, tickets=tickets, sessions=sessions)
-    app.add_middleware(Gate, addresses=addresses, routes=ROUTES, tickets=tickets, sessions=sessions)
+    app.add_middleware(
+        Gate,
+        addresses=addresses,
+        routes=ROUTES | ({viewer.path: READING} if viewer else {}),
+        tickets=tickets,
+        sessions=sessions,
+        rooms=viewer.rooms if viewer else (),
+    )
     return sessions

@@ -4,7 +4,8 @@ ServerError
 ├── BindError       the address cannot be used, or must not be
 ├── KeyFileError    the file with the server's key is missing, unsafe or unreadable
 ├── PageError       a file of the page is missing or not a plain file
-└── TlsError        the certificate or its key cannot be used
+├── TlsError        the certificate or its key cannot be used
+└── ViewerError     what the page shows a vendor's face with is not installed
 """
 
 
@@ -26,3 +27,7 @@ class PageError(ServerError):
 
 class TlsError(ServerError):
     """The certificate or its key cannot be used."""
+
+
+class ViewerError(ServerError):
+    """What the page shows a vendor's face with is not installed."""

@@ -6,7 +6,7 @@ not routes is in `docs/decisions/0001-gate-in-front-of-the-runner.md`.
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from loguru import logger
@@ -59,6 +59,7 @@ class Gate:
         routes: Mapping[str, frozenset[str]],
         tickets: Tickets,
         sessions: Sessions,
+        rooms: Sequence[str] = (),
     ) -> None:
         """
         Args:
@@ -68,10 +69,12 @@ class Gate:
                 for the id of any session.
             tickets: What a WebSocket has to show.
             sessions: Where open WebSockets are noted down.
+            rooms: Where else the page may connect to.
         """
         self._app = app
         self._hosts = {
-            host: (origin, security_headers(origin)) for host, origin in addresses.hosts.items()
+            host: (origin, security_headers(origin, rooms))
+            for host, origin in addresses.hosts.items()
         }
         self._origins = frozenset(addresses.origins)
         self._routes = {path: methods for path, methods in routes.items() if "{" not in path}

@@ -1,6 +1,6 @@
 """What every response tells the browser to keep away from the page."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
@@ -20,8 +20,13 @@ _EVERYWHERE = {
 _ONLY_HTTPS = {"strict-transport-security": "max-age=31536000"}
 
 
-def security_headers(origin: str) -> dict[str, str]:
-    """The headers of a response to a page of this origin."""
+def security_headers(origin: str, rooms: Sequence[str] = ()) -> dict[str, str]:
+    """The headers of a response to a page of this origin.
+
+    Args:
+        origin: Ours.
+        rooms: Where else the page may connect to.
+    """
     # Older Safari does not take 'self' for a WebSocket. CSP has no notation for IPv6 addresses.
     socket = "" if "[" in origin else f" {socket_origin(origin)}"
     policy = (
@@ -29,7 +34,7 @@ def security_headers(origin: str) -> dict[str, str]:
         "script-src 'self'",
         "worker-src 'self'",
         "style-src 'self'",
-        f"connect-src 'self'{socket}",
+        " ".join((f"connect-src 'self'{socket}", *rooms)),
         "img-src 'self' data:",
         "media-src 'self' blob:",
         "manifest-src 'self'",

@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, FastAPI, Request, Response
 
 from .errors import PageError
+from .viewer import Viewer
 
 INDEX = "index.html"
 ASSETS = (
@@ -22,6 +23,7 @@ ASSETS = (
     "face.css",
     "face.js",
     "icon.svg",
+    "livekit-room.js",
     "liveliness.js",
     "meter.js",
     "microphone-worklet.js",
@@ -41,6 +43,7 @@ ASSETS = (
     "start.js",
     "status.js",
     "style.css",
+    "viewer.js",
     "visemes.js",
 )
 """What `/assets/…` serves. `index.html` is served at `/`."""
@@ -49,6 +52,7 @@ _TYPES = {
     ".css": "text/css; charset=utf-8",
     ".html": "text/html; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
+    ".mjs": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
 
@@ -71,16 +75,17 @@ def page_paths() -> tuple[str, ...]:
     return ("/", *(f"/assets/{name}" for name in ASSETS))
 
 
-def register_page(app: FastAPI, folder: Path) -> None:
+def register_page(app: FastAPI, folder: Path, viewer: Viewer | None = None) -> None:
     """Adds the page's routes, ahead of those that Pipecat's runner adds later.
 
     Raises:
-        PageError: A file of the manifest is missing, or is a link.
+        PageError: A file of the manifest, or the viewer's, is missing, or is a link.
     """
     router = APIRouter(include_in_schema=False)
-    for path, name in zip(page_paths(), (INDEX, *ASSETS), strict=True):
-        file = _read(folder / name)
-        router.add_api_route(path, file.response, methods=["GET", "HEAD"], name=name)
+    files = zip(page_paths(), (folder / name for name in (INDEX, *ASSETS)), strict=True)
+    for path, file in (*files, *([(viewer.path, viewer.file)] if viewer else [])):
+        served = _read(file)
+        router.add_api_route(path, served.response, methods=["GET", "HEAD"], name=file.name)
     app.include_router(router)
 
 

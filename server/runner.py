@@ -24,6 +24,7 @@ from .patience import Http, WebSocket
 from .proxies import Proxies
 from .sessions import Sessions
 from .tls import TlsFiles, check
+from .viewer import Viewer
 
 LARGEST_MESSAGE = 256 * 1024
 """Bytes of one WebSocket message; what is larger ends the connection."""
@@ -46,6 +47,7 @@ def serve(
     tls: TlsFiles | None = None,
     trusted_proxies: Sequence[Network] = (),
     max_sessions: int = 20,
+    viewer: Viewer | None = None,
     opened: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves the page and, per WebSocket, the `bot` function of `__main__`; returns on Ctrl-C.
@@ -64,6 +66,7 @@ def serve(
         trusted_proxies: Whose word about the person is believed, and who may connect to a host
             that is not loopback.
         max_sessions: How many conversations may go on at once.
+        viewer: What the page shows a vendor's face with, where a vendor has one.
         opened: Called in the event loop once Pipecat has configured the process: the place to
             configure the logs again.
 
@@ -83,6 +86,7 @@ def serve(
         addresses=addresses,
         transports=transports,
         session_secret=session_secret,
+        viewer=viewer,
     )
     sessions.most = max_sessions
     app.add_middleware(Proxies, trusted=trusted_proxies, only_trusted=not is_loopback(host))

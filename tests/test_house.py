@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 
+import faces
 import settings
 from server.page import ASSETS, INDEX
+from server.viewer import LIVEKIT_PATH
 from services import providers
 
 ROOT = Path(__file__).parents[1]
@@ -101,11 +103,13 @@ def test_everything_that_the_lock_resolves_to_is_pinned() -> None:
 def test_every_import_of_another_project_is_a_direct_dependency() -> None:
     called = {"dotenv": "python-dotenv", "pipecat": "pipecat-ai"}
     wheel = ("processors", "services", "transports")
+    emulators = [*product(), *PROJECT["dependency-groups"]["dev"]]
     for path in committed():
         top = path.relative_to(ROOT).parts[0]
         if path.suffix != ".py" or top in ("tests", "benchmarks", "scripts"):
             continue
-        direct = {normal(each) for each in (library() if top in wheel else product())}
+        asked = {"emulators": emulators, **dict.fromkeys(wheel, library())}.get(top, product())
+        direct = {normal(each) for each in asked}
         for name in re.findall(r"^\s*(?:from|import) ([a-z_]\w*)", path.read_text(), re.MULTILINE):
             if normal(called.get(name, name)) in pins():
                 assert normal(called.get(name, name)) in direct, f"{path} imports {name}"
@@ -117,6 +121,14 @@ def test_readme_names_every_provider_its_settings_and_its_extra() -> None:
         for name in re.findall(r"[A-Z]+_[A-Z_]+", f"{row.key} {row.choices}"):
             assert f"`{name}`" in text
         assert not row.extra or (row.extra in EXTRAS and f"--extra {row.extra} " in text)
+
+
+def test_readme_names_every_face_and_its_settings() -> None:
+    text = (ROOT / "README.md").read_text()
+    for name, face in faces.FACES.items():
+        assert f"AVATAR={name}" in text or f"`{name}`" in text
+        for variable in re.findall(r"[A-Z]+_[A-Z_]+", f"{face.key} {face.choices}"):
+            assert variable in text
 
 
 def test_settings_and_table_know_the_same_providers() -> None:
@@ -137,7 +149,7 @@ def test_page_asks_for_nothing_that_is_not_in_the_manifest() -> None:
     for name in (INDEX, *ASSETS):
         text = (ROOT / "web" / name).read_text()
         for path in re.findall(r"/assets/([\w.-]+)", text):
-            assert path in ASSETS, f"{name} asks for {path}"
+            assert path in (*ASSETS, LIVEKIT_PATH.rpartition("/")[2]), f"{name} asks for {path}"
         if name.endswith(".js"):
             for path in re.findall(r"""(?:from|import)\s*\(?["']\./([\w.-]+)["']""", text):
                 assert path in ASSETS, f"{name} imports {path}"

@@ -20,6 +20,7 @@ ALLOWED: dict[str, set[str]] = {
     "emulators": set(),
     "library": set(),
     "settings": set(),
+    "faces": {"settings", "transports"},
     "logs": set(),
 }
 """Our own packages and modules, each with those of the others that it may import."""

@@ -17,6 +17,7 @@ const notices = new Notices(part("notices"));
 const conversation = new Conversation(part("log"));
 const announcer = new Announcer(part("announcer"));
 const visemes = new VisemeTrack();
+const video = part("video");
 const face = new Face(part("face"), () => visemes.mouthAt(call?.audible() ?? null));
 const composer = new Composer({ form: part("composer"), box: part("message"), send: part("send"), chips: part("chips") }, submit);
 const status = new Status(part("status"), showStatus);
@@ -59,12 +60,14 @@ function start() {
     onLost: lost,
     onTrouble: (topic, sentence, forMs) => notices.show(topic, sentence, forMs),
     onMicrophone: showMicrophone,
+    onVideo: showVideo,
     onVoice: (peak) => {
       face.hear(peak);
+      video.style.setProperty("--voice", peak.toFixed(2));
       sound.hear(peak);
     },
   };
-  call = new Call(listener, { microphone: recall("microphone"), speaker: recall("speaker") });
+  call = new Call(listener, { microphone: recall("microphone"), speaker: recall("speaker") }, video);
   status.set("connecting");
   call.open();
 }
@@ -87,7 +90,7 @@ function over() {
   conversation.breakOff();
   visemes.clear();
   // Why the bot ended it stays.
-  for (const topic of ["connection", "again", "microphone", "sound", "background", "send"]) notices.show(topic, null);
+  for (const topic of ["connection", "again", "microphone", "sound", "background", "send", "video"]) notices.show(topic, null);
   part("brain").hidden = true;
   composer.examples = false;
   status.set("disconnected");
@@ -148,6 +151,7 @@ function showStatus(name) {
   buttons.mute.hidden = !connected;
   composer.enabled = connected;
   face.mood = name;
+  video.setAttribute("aria-label", `The bot, ${name}`);
   part("welcome").hidden = connected || part("log").childElementCount > 0;
   document.title = connected ? `${name} · avatarbot` : "avatarbot";
   showMicrophone();
@@ -159,6 +163,11 @@ function moveFocus(connected) {
   if (!connected) buttons.start.focus();
   else if (matchMedia("(hover: hover)").matches) composer.focus();
   else buttons.mute.focus();
+}
+
+function showVideo(shown) {
+  document.documentElement.dataset.face = shown ? "video" : "drawn";
+  face.covered = shown;
 }
 
 function showMicrophone() {

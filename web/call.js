@@ -4,6 +4,7 @@ import { Microphone } from "./microphone.js";
 import { Playback } from "./playback.js";
 import { RemoteVoice } from "./remote-voice.js";
 import { Trouble } from "./start.js";
+import { Viewer } from "./viewer.js";
 
 // A context that was made in a click still needs a moment before it runs.
 const SOUND_PATIENCE_MS = 500;
@@ -19,6 +20,7 @@ const FORGOTTEN_MS = 15_000;
  * @property {() => void} onLost the connection was lost, and is tried again; `bot-ready` says that it is back
  * @property {(topic: string, sentence: string | null, forMs?: number) => void} onTrouble null: this trouble is over
  * @property {() => void} onMicrophone the microphone came or went
+ * @property {(shown: boolean) => void} onVideo the vendor's video takes the drawn face's place, or gives it back
  * @property {(peak: number) => void} onVoice loudness of the person, 0 to 1, every 20 ms
  */
 
@@ -39,6 +41,7 @@ export class Call {
   #connection;
   #playback;
   #microphone;
+  #viewer;
   #over = false;
   #soundTimer = 0;
 
@@ -46,8 +49,9 @@ export class Call {
    * Call it inside the click on "Start": the browser allows sound only then.
    * @param {CallListener} listener
    * @param {Devices} devices
+   * @param {HTMLVideoElement} video where a vendor's face is shown
    */
-  constructor(listener, { microphone, speaker }) {
+  constructor(listener, { microphone, speaker }, video) {
     this.#listener = listener;
     this.#speaker = speaker;
     const Voice = TRANSPORT === "webrtc" ? RemoteVoice : Playback;
@@ -75,6 +79,11 @@ export class Call {
       onTrouble: (sentence) => this.#tellMicrophone(sentence),
     };
     this.#microphone = new Microphone(ears, microphone);
+    this.#viewer = new Viewer(video, {
+      onSay: (type) => this.#connection.send("client-message", { t: type, d: {} }),
+      onShown: listener.onVideo,
+      onTrouble: (sentence) => listener.onTrouble("video", sentence),
+    });
     navigator.mediaDevices?.addEventListener("devicechange", this.#placeVoice);
     document.addEventListener("visibilitychange", this.#onVisibility);
     document.addEventListener("pointerdown", this.#onGesture, true);
@@ -144,6 +153,7 @@ export class Call {
     navigator.mediaDevices?.removeEventListener("devicechange", this.#placeVoice);
     clearTimeout(this.#soundTimer);
     this.#connection.close();
+    this.#viewer.leave();
     this.#microphone.close();
     this.#playback.close();
   }
@@ -151,6 +161,7 @@ export class Call {
   /** Microphone and loudspeaker stay open meanwhile: a browser would want another click for them. */
   async #recover() {
     this.#playback.cut();
+    this.#viewer.leave(); // the next connection may be another session's
     this.#listener.onLost();
     this.#listener.onTrouble("again", null);
     this.#listener.onTrouble("connection", "The connection was lost. I am trying again…");
@@ -187,13 +198,15 @@ export class Call {
         this.#playback.cut();
         break;
     }
+    this.#viewer.receive(type, data);
     this.#listener.onMessage(type, data);
   }
 
   // A loudspeaker that is gone does not say so: a context goes on playing into nothing.
   #placeVoice = async () => {
     const there = this.#speaker !== "" && (await deviceIds("audiooutput")).has(this.#speaker);
-    if (!this.#over) this.#playback.useSpeaker(there ? this.#speaker : "");
+    if (this.#over) return;
+    for (const voice of [this.#playback, this.#viewer]) voice.useSpeaker(there ? this.#speaker : "");
   };
 
   #tellMicrophone(sentence) {
@@ -213,6 +226,7 @@ export class Call {
 
   #onGesture = () => {
     this.#playback.resume();
+    this.#viewer.resume();
     this.#microphone.resume();
   };
 

@@ -40,6 +40,8 @@ export class Face {
   #drawnAt = 0;
   #awakeUntil = 0;
   #timer = 0;
+  #covered = false;
+  #resting = false;
   #blinking = false;
   #pause = IDLE_MS;
   #lateMs = 0; // how much later than asked frames come, on average
@@ -74,6 +76,14 @@ export class Face {
     this.#request();
   }
 
+  /** Nobody sees it, so nothing is drawn. */
+  set covered(covered) {
+    this.#covered = covered;
+    if (covered || !this.#resting) return;
+    this.#resting = false;
+    this.#request();
+  }
+
   /** The person's voice, 0 to 1: a ring around the portrait shows that it arrives. */
   hear(peak) {
     this.#voice = Math.max(this.#voice, Math.min(1, peak * 1.6));
@@ -88,6 +98,8 @@ export class Face {
   }
 
   #frame(now) {
+    this.#resting = this.#covered;
+    if (this.#resting) return;
     const mouth = this.#mouthNow();
     const seconds = Math.min(now - this.#drawnAt, MAX_STEP_S);
     this.#drawnAt = now;

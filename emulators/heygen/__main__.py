@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import sys
 from typing import Any
 
@@ -24,6 +25,14 @@ def parser() -> argparse.ArgumentParser:
     parsing.add_argument("--host", default="127.0.0.1", help="address (127.0.0.1)")
     parsing.add_argument("--port", type=int, default=0, help="port; 0 takes a free one (0)")
     parsing.add_argument("--seed", type=int, help="what hidden delays are drawn from (any)")
+    parsing.add_argument(
+        "--room", metavar="URL", help="LiveKit server of the avatars' rooms (none)"
+    )
+    says = "of that server (LIVEKIT_API_KEY, or devkey)"
+    key, secret = (os.environ.get(f"LIVEKIT_API_{each}") for each in ("KEY", "SECRET"))
+    parsing.add_argument("--room-key", metavar="KEY", default=key or "devkey", help=says)
+    says = "of that key (LIVEKIT_API_SECRET, or secret)"
+    parsing.add_argument("--room-secret", metavar="SECRET", default=secret or "secret", help=says)
     says = "the next reply of a call fails, such as start=503 or streaming.new=429x3; repeatable"
     parsing.add_argument(
         "--fail", type=fault, action="append", default=[], metavar="CALL=STATUS", help=says
@@ -48,11 +57,14 @@ def fault(text: str) -> Fault:
     return Fault(call, status=int(status), times=int(times or 1))
 
 
-async def run(
-    host: str, port: int, seed: int | None, faults: list[Fault], knobs: dict[str, Any]
-) -> None:
+async def run(faults: list[Fault], room: tuple[str, str, str] | None, given: Any) -> None:
     """Serves until it is cancelled."""
-    async with serve(host=host, port=port, seed=seed, **knobs) as emulator:
+    rooms = None
+    if room:
+        from .rooms import Rooms  # brings LiveKit's client, which nobody else needs
+
+        rooms = Rooms(*room)
+    async with serve(rooms=rooms, **given) as emulator:
         emulator.faults += faults
         lines = [
             f"listening on {emulator.url}",
@@ -69,9 +81,10 @@ def main() -> None:
     """Reads the command line, and serves."""
     parsing = parser()
     given = vars(parsing.parse_args())
-    host, port, seed, faults = (given.pop(each) for each in ("host", "port", "seed", "fail"))
+    faults = given.pop("fail")
+    url, key, secret = (given.pop(each) for each in ("room", "room_key", "room_secret"))
     try:
-        asyncio.run(run(host, port, seed, faults, given))
+        asyncio.run(run(faults, (url, key, secret) if url else None, given))
     except (ValueError, OSError) as wrong:  # a knob, or a port that is taken
         parsing.error(str(wrong))
     except KeyboardInterrupt:

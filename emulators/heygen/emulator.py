@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from .events import Hangup
@@ -17,6 +17,9 @@ from .lifetime import Account, Meter
 from .playback import RATE_HZ, SAMPLE_BYTES, Segment
 from .record import Interruption, Received, Record
 from .session import Break, Service, Session, Terms
+
+if TYPE_CHECKING:  # LiveKit's client is loaded where rooms are asked for
+    from .rooms import Rooms
 
 
 @dataclass(slots=True)
@@ -83,9 +86,16 @@ class Emulator:
         record: Every call and message.
         sessions: Every session there ever was, by id.
         url: Its own address, once it listens.
+        rooms: Where the avatars are seen and heard, if they are.
     """
 
-    def __init__(self, knobs: Knobs | None = None, *, seed: int | None = None) -> None:
+    def __init__(
+        self,
+        knobs: Knobs | None = None,
+        *,
+        seed: int | None = None,
+        rooms: Rooms | None = None,
+    ) -> None:
         self.knobs = knobs or Knobs()
         self.seed = secrets.randbits(32) if seed is None else seed
         self.record = Record()
@@ -93,6 +103,7 @@ class Emulator:
         self.faults: list[Fault] = []
         self.tokens: set[str] = set()
         self.url = ""
+        self.rooms = rooms
         self.accounts: dict[Service, Account] = {
             "liveavatar": Account(self.knobs.credits),
             "interactive": Account(self.knobs.credits),
@@ -225,6 +236,19 @@ class Emulator:
     def secret(self, kind: str) -> str:
         """Returns a new secret."""
         return f"{self.knobs.secret_prefix}{kind}-{secrets.token_hex(12)}"
+
+    def start(self, session: Session) -> None:
+        """The vendor begins to count, and the avatar goes into its room."""
+        session.start()
+        if self.rooms:
+            self.rooms.open(session)
+
+    def room(self, session: Session) -> tuple[str, str, str]:
+        """Returns a session's room: where it is, the client's token, the agent's."""
+        if self.rooms:
+            tokens = self.rooms.client_token(session), self.rooms.agent_token(session)
+            return self.rooms.url, *tokens
+        return self.knobs.livekit_url, self.secret("viewer"), self.secret("agent")
 
     def key(self, service: Service) -> str:
         """Returns the API key that a service accepts."""

@@ -37,11 +37,12 @@ async def new(request: web.Request) -> web.Response:
         emulator.tokens.discard(bearer or "")
         session.token = bearer or ""
     request[SESSION] = session.id
+    room, client_token, agent_token = emulator.room(session)
     data: dict[str, Any] = {
         "session_id": session.id,
-        "access_token": emulator.secret("viewer"),
-        "url": emulator.knobs.livekit_url,
-        "livekit_agent_token": emulator.secret("agent"),
+        "access_token": client_token,
+        "url": room,
+        "livekit_agent_token": agent_token,
         "session_duration_limit": int(terms.limit_s),
         "is_paid": True,
         "sdp": None,
@@ -58,7 +59,7 @@ async def start(request: web.Request) -> web.Response:
     session = await _named(request)
     if session.started_at is not None:
         raise Refused(400, 400006, "Session is not in correct state")
-    session.start()
+    request.app[EMULATOR].start(session)
     return _done(None)
 
 

@@ -56,7 +56,7 @@ async def start(request: web.Request) -> web.Response:
         raise Refused(403, 4003, "Not enough credits")
     if cannot_publish_data(session.terms.request.get("livekit_config")):
         raise Refused(500, 5000, "Internal server error")
-    session.start()
+    emulator.start(session)
     return _done(emulator, _started(emulator, session, request.host), status=201)
 
 
@@ -193,11 +193,8 @@ def _found(emulator: Emulator, request: web.Request, session_id: str) -> Session
 def _started(emulator: Emulator, session: Session, host: str) -> dict[str, Any]:
     knobs = emulator.knobs
     own = session.terms.own_room and knobs.own_room_fields != "filled"
-    room = {
-        "livekit_url": None if own else knobs.livekit_url,
-        "livekit_client_token": None if own else emulator.secret("viewer"),
-        "livekit_agent_token": None if own else emulator.secret("agent"),
-    }
+    names = ("livekit_url", "livekit_client_token", "livekit_agent_token")
+    room = dict.fromkeys(names) if own else dict(zip(names, emulator.room(session), strict=True))
     data: dict[str, Any] = {
         "session_id": session.id,
         "max_session_duration": int(session.terms.limit_s),

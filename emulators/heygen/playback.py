@@ -5,6 +5,7 @@ Times are those of the caller's clock, in seconds; positions count samples of th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from math import inf
@@ -125,3 +126,21 @@ class Utterance:
             self.dry_since = at
         if phase is Phase.OVER:
             self.ended_at = at
+
+
+def heard_between(utterances: Iterable[Utterance], since: float, samples: int) -> bytes:
+    """Returns so many samples from a time on as they were heard, with silence around speech.
+
+    Speech at another speed than 1 is not what was heard, but a part of it.
+    """
+    heard = bytearray(samples * SAMPLE_BYTES)
+    for utterance in utterances:
+        for segment in utterance.segments(since + samples / RATE_HZ):
+            # Where in the segment the time is; negative if the segment begins later.
+            ahead = round((since - segment.at) * RATE_HZ)
+            first, last = max(0, ahead), min(segment.samples, ahead + samples)
+            if first < last:
+                start, at = (segment.first + first) * SAMPLE_BYTES, (first - ahead) * SAMPLE_BYTES
+                pcm = utterance.audio[start : start + (last - first) * SAMPLE_BYTES]
+                heard[at : at + len(pcm)] = pcm
+    return bytes(heard)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
@@ -12,6 +12,9 @@ from . import admin, control, interactive, liveavatar
 from .emulator import Emulator
 from .knobs import Knobs
 from .replies import EMULATOR, as_the_vendor
+
+if TYPE_CHECKING:
+    from .rooms import Rooms
 
 
 def application(emulator: Emulator) -> web.Application:
@@ -25,7 +28,12 @@ def application(emulator: Emulator) -> web.Application:
 
 @asynccontextmanager
 async def serve(
-    *, host: str = "127.0.0.1", port: int = 0, seed: int | None = None, **knobs: Any
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    seed: int | None = None,
+    rooms: Rooms | None = None,
+    **knobs: Any,
 ) -> AsyncIterator[Emulator]:
     """Runs the vendor while the block runs; port 0 takes a free one.
 
@@ -33,9 +41,10 @@ async def serve(
         host: Where it listens.
         port: Likewise.
         seed: What its hidden delays are drawn from; any, if none is given.
+        rooms: Where the avatars are seen and heard; nowhere, if none are given.
         knobs: Fields of `Knobs`.
     """
-    emulator = Emulator(Knobs().turned(knobs), seed=seed)
+    emulator = Emulator(Knobs().turned(knobs), seed=seed, rooms=rooms)
     runner = web.AppRunner(application(emulator), access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     try:
@@ -48,4 +57,6 @@ async def serve(
         for each in emulator.sessions.values():
             each.reading.set()
             each.end("SERVER_ERROR")
+        if rooms:
+            await rooms.aclose()
         await runner.cleanup()

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from playwright.async_api import Page, WebSocketRoute, expect
 
-from tests.browser.visit import Visit, free_port, running_bot, visiting
+from tests.browser.visit import Visit, running_bot, visiting
+from tests.emulated.serving import free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 import wave
 from collections.abc import AsyncIterator, Sequence
@@ -21,6 +20,7 @@ from playwright.async_api import Browser, Page, async_playwright, expect
 from services.espeak import Voice
 from services.rendering import render
 from services.wording import passages
+from tests.emulated.serving import free_port
 
 ROOT = Path(__file__).parents[2]
 MICROPHONE_HZ = 48_000
@@ -46,18 +46,14 @@ WATCH = """() => {
 }"""
 
 
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 @asynccontextmanager
-async def running_bot(port: int | None = None, **environment: str) -> AsyncIterator[str]:
+async def running_bot(
+    port: int | None = None, command: Sequence[str] = ("bot.py",), **environment: str
+) -> AsyncIterator[str]:
     """`bot.py` in a process of its own; yields the address that it printed."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "bot.py",
+        *command,
         "--port",
         str(port or free_port()),
         cwd=ROOT,

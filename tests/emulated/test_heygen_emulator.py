@@ -20,6 +20,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from emulators.heygen import Emulator, serve
 from emulators.heygen.lite_request import SANDBOX_AVATAR
+from emulators.heygen.rooms import Rooms
 
 pytestmark = pytest.mark.asyncio
 
@@ -475,6 +476,32 @@ async def test_admin_pages_tell_all_and_take_scripts() -> None:
             assert page["sessions"][0]["credits"] == 1
             _, page = await client.ask("GET", "/_emulator/knobs")
             assert page["knobs"]["playback_speed"] == 10
+
+
+@pytest.mark.parametrize("service", ["liveavatar", "interactive"])
+async def test_a_session_in_a_room_is_answered_with_a_token_to_look_and_listen(
+    service: str,
+) -> None:
+    rooms = Rooms("ws://127.0.0.1:1", "somebody", "a secret that is long enough for it")
+    async with vendor(rooms=rooms) as (emulator, client):
+        if service == "liveavatar":
+            room = await client.started()
+            url, token = room["livekit_url"], room["livekit_client_token"]
+        else:
+            room = (await client.post("/v1/streaming.new", {}, **client.heygen_key))[1]["data"]
+            url, token = room["url"], room["access_token"]
+        claims = jwt.decode(token, options={"verify_signature": False})
+        assert (url, claims["iss"]) == (rooms.url, "somebody")
+        allowed = claims["video"]
+        assert allowed["room"] == emulator.session().id
+        assert (allowed["canSubscribe"], allowed["canPublish"]) == (True, False)
+        assert not allowed["canPublishData"]
+
+
+async def test_without_rooms_nobody_loads_livekits_client() -> None:
+    code = "import sys, emulators.heygen.__main__; sys.exit('livekit' in sys.modules)"
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    assert await process.wait() == 0
 
 
 async def test_it_runs_alone_and_prints_its_address() -> None:

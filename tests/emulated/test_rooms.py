@@ -119,13 +119,8 @@ async def conversation(kind: str, patch: pytest.MonkeyPatch) -> AsyncIterator[Pe
         del rooms.latest
 
 
-@pytest.fixture
-def kind(request: pytest.FixtureRequest) -> str:
-    return request.param
-
-
 @pytest.mark.asyncio
-@pytest.mark.parametrize("kind", ["daily", "livekit"], indirect=True)
+@pytest.mark.parametrize("kind", ["daily", "livekit"])
 async def test_a_person_in_a_room_is_greeted_heard_and_obeyed(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -147,7 +142,7 @@ async def test_a_person_in_a_room_is_greeted_heard_and_obeyed(
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("kind", ["daily", "livekit"], indirect=True)
+@pytest.mark.parametrize("kind", ["daily", "livekit"])
 async def test_a_person_in_a_room_can_type_and_nobody_can_do_more(
     kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

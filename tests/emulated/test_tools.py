@@ -12,7 +12,7 @@ import pytest
 from tests.emulated.standins.elevenlabs import ElevenLabs
 from tests.emulated.standins.openai import Call, OpenAI, Say
 from tests.emulated.standins.serving import KEY
-from tests.emulated.visitor import Visitor, running_bot, visiting
+from tests.emulated.visitor import Visitor, secretive
 
 pytestmark = pytest.mark.asyncio
 
@@ -60,8 +60,7 @@ async def talking(
         }
         script = "tests/emulated/slow_tool_bot.py"
         extra = {"LIBRARY_PORT": str(port)}
-        running = running_bot(folder, script=script, extra=extra, **settings)
-        async with running as bot, visiting(bot) as visitor:
+        async with secretive(folder, script=script, extra=extra, **settings) as visitor:
             await visitor.answer()
             yield visitor, library
             assert visitor.notices() == []

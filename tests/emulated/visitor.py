@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -22,13 +21,17 @@ from websockets.exceptions import ConnectionClosed
 from services.espeak import Voice
 from services.rendering import render
 from services.wording import passages
+from tests.emulated.serving import free_port
 
 ROOT = Path(__file__).parents[2]
 DEADLINE_S = 15.0
 VOICE_HZ = 24_000
 MICROPHONE_HZ = 16_000
 TICK_S = 0.02
-OURS = ("OPENAI_", "DEEPGRAM_", "ELEVENLABS_", "CARTESIA_", "STT", "LLM", "TTS", "LANGUAGE")
+OURS = (
+    *("OPENAI_", "DEEPGRAM_", "ELEVENLABS_", "CARTESIA_", "STT", "LLM", "TTS", "LANGUAGE"),
+    *("AVATAR", "LIVEAVATAR_", "HEYGEN_"),
+)
 
 
 class Bot:
@@ -49,7 +52,7 @@ async def running_bot(
     environment = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
     environment |= {"XDG_STATE_HOME": str(folder), "PYTHONPATH": str(ROOT), **extra}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(ROOT / script), "-vv", "--port", str(_free_port())),
+        *(sys.executable, str(ROOT / script), "-vv", "--port", str(free_port())),
         cwd=folder,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
@@ -79,25 +82,20 @@ async def _keep(stream: asyncio.StreamReader, lines: list[str]) -> None:
         lines.append(line.decode(errors="replace"))
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
 class Visitor:
     """What the person sees and hears.
 
     Attributes:
         messages: All of the bot's messages; a server-message as its `data`.
         heard: Samples that were played of each utterance.
-        ended: The bot closed the connection.
+        closed_with: The code with which the bot closed the connection; None while it is open.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket
         self.messages: list[dict[str, Any]] = []
         self.heard: dict[str, int] = {}
-        self.ended = False
+        self.closed_with: int | None = None
         self._arrived: dict[str, int] = {}
         self._utterance: str | None = None
         self._playing: list[str] = []
@@ -113,7 +111,7 @@ class Visitor:
                     continue
                 await self._take(json.loads(message))
         async with self._news:
-            self.ended = True
+            self.closed_with = self._socket.close_code
             self._news.notify_all()
 
     async def play(self) -> None:
@@ -175,7 +173,7 @@ class Visitor:
 
         def there() -> bool:
             found[:] = [each for each in self.messages[after:] if wanted(each)]
-            return bool(found) or self.ended
+            return bool(found) or self.closed_with is not None
 
         async with asyncio.timeout(DEADLINE_S), self._news:
             await self._news.wait_for(there)
@@ -192,6 +190,12 @@ class Visitor:
         )
         return str(bubble["text"])
 
+    async def ask(self, text: str) -> str:
+        """Type a text; returns what is said to it, as `answer` does."""
+        before = len(self.messages)
+        await self.type(text)
+        return await self.answer(before)
+
     async def until_heard(self, seconds: float, after: int = 0) -> str:
         """Wait until the utterance that begins next was heard for so long; returns its name."""
         name = str((await self.kind("avatar-begin", after))["utterance"])
@@ -200,10 +204,12 @@ class Visitor:
                 await asyncio.sleep(TICK_S)
         return name
 
-    async def until_over(self) -> None:
-        """Wait until the bot hangs up."""
+    async def until_over(self) -> int:
+        """Wait until the bot hangs up; returns the code with which it does."""
         async with asyncio.timeout(DEADLINE_S), self._news:
-            await self._news.wait_for(lambda: self.ended)
+            await self._news.wait_for(lambda: self.closed_with is not None)
+        assert self.closed_with is not None
+        return self.closed_with
 
     def notices(self) -> list[str]:
         return [each["text"] for each in self.messages if each["type"] == "notice"]
@@ -213,12 +219,15 @@ class Visitor:
 
 
 @asynccontextmanager
-async def visiting(bot: Bot) -> AsyncIterator[Visitor]:
-    """A visit to a bot, from "Start" to "End"."""
-    welcome = await asyncio.to_thread(_start, bot.origin)
-    protocols = ["avatarbot", f"ticket.{welcome['token']}"]
+async def visiting(bot: Bot, ticket: str | None = None) -> AsyncIterator[Visitor]:
+    """A visit to a bot, from "Start" to "End"; with a ticket, the next one of a conversation."""
+    url = f"ws{bot.origin.removeprefix('http')}/ws-client"
+    if ticket is None:
+        welcome = await asyncio.to_thread(_start, bot.origin)
+        url, ticket = welcome["wsUrl"], welcome["token"]
+    protocols = ["avatarbot", f"ticket.{ticket}"]
     dialled = connect(
-        welcome["wsUrl"],
+        url,
         subprotocols=protocols,  # type: ignore[arg-type]
         additional_headers={"Origin": bot.origin},
         proxy=None,
@@ -233,6 +242,22 @@ async def visiting(bot: Bot) -> AsyncIterator[Visitor]:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def secretive(
+    folder: Path, *, script: str = "bot.py", extra: Mapping[str, str] = {}, **settings: str
+) -> AsyncIterator[Visitor]:
+    """A visit to a bot of its own, which logs and shows no key and tells the page of no error."""
+    running = running_bot(folder, script=script, extra=extra, **settings)
+    async with running as bot, visiting(bot) as visitor:
+        yield visitor
+    # Only now: what it logs while it ends counts as well.
+    leaks = [line for line in bot.log if "SECRET-" in line]
+    assert not leaks, leaks[0]
+    shown = [str(each) for each in visitor.messages if "SECRET-" in str(each)]
+    assert not shown, shown[0]
+    assert not visitor.errors()
 
 
 def _start(origin: str) -> dict[str, str]:

@@ -52,7 +52,7 @@ def test_file_leaves_the_environment_alone(tmp_path: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("AVATAR", "liveavatar"), ("AVATAR", "zego-agent"), ("TTS", "openai"), ("STT", "openai")],
+    [("AVATAR", "akool"), ("AVATAR", "zego-agent"), ("TTS", "openai"), ("STT", "openai")],
 )
 def test_planned_value_is_not_in_this_version(name: str, value: str) -> None:
     with pytest.raises(settings.SettingsError, match=f"{name}={value} is not in this version"):
@@ -63,6 +63,12 @@ def test_planned_value_is_not_in_this_version(name: str, value: str) -> None:
     ("name", "value"),
     [
         ("AVATAR", "Local"),
+        ("AVATAR_ON_START_ERROR", "retry"),
+        ("AVATAR_JOURNAL", "yes"),
+        ("LIVEAVATAR_AVATAR_ID", "../avatars"),
+        ("LIVEAVATAR_API_URL", "wss://api.example.com"),
+        ("LIVEAVATAR_API_URL", "http://api.example.com"),
+        ("LIVEAVATAR_SANDBOX", "on"),
         ("STT", "whisper"),
         ("LANGUAGE", "English please"),
         ("MAX_SESSION_SECONDS", "0"),
@@ -109,16 +115,14 @@ def test_proxies_are_addresses_and_networks() -> None:
 
 
 def test_key_of_a_later_version_in_the_file_is_named(tmp_path: Path) -> None:
-    (tmp_path / ".env").write_text("HEYGEN_API_KEY=SECRET-1\n")
-    with pytest.raises(
-        settings.SettingsError, match=r"HEYGEN_API_KEY in .* not in this"
-    ) as refusal:
+    (tmp_path / ".env").write_text("AKOOL_API_KEY=SECRET-1\n")
+    with pytest.raises(settings.SettingsError, match=r"AKOOL_API_KEY in .* not in this") as refusal:
         settings.load({}, dotenv=tmp_path / ".env")
     assert "SECRET-" not in str(refusal.value)
 
 
 def test_key_of_another_program_in_the_environment_does_no_harm() -> None:
-    assert load(HEYGEN_API_KEY="SECRET-1") == load()
+    assert load(AKOOL_API_KEY="SECRET-1") == load()
 
 
 @pytest.mark.parametrize(
@@ -161,6 +165,34 @@ def test_two_voices_are_asked_which_one() -> None:
 def test_provider_without_its_key_is_refused(name: str, value: str, needs: str) -> None:
     with pytest.raises(settings.SettingsError, match=f"^{name}={value} needs {needs}.$"):
         load(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("avatar", "key"),
+    [
+        ("liveavatar", "LIVEAVATAR_API_KEY"),
+        ("heygen", "HEYGEN_API_KEY"),
+        ("heygen-alpha", "HEYGEN_API_KEY"),
+    ],
+)
+def test_avatar_needs_its_own_key_and_no_other(avatar: str, key: str) -> None:
+    others = {each: "SECRET-1" for each in ("LIVEAVATAR_API_KEY", "HEYGEN_API_KEY") if each != key}
+    with pytest.raises(settings.SettingsError, match=f"^AVATAR={avatar} needs {key}.$"):
+        load(AVATAR=avatar, LIVEAVATAR_SANDBOX="true", **others)
+    loaded = load(AVATAR=avatar, LIVEAVATAR_SANDBOX="true", **{key: "SECRET-1"})
+    assert (loaded.avatar, loaded.avatar_journal) == (avatar, True)
+
+
+def test_liveavatar_shows_somebody_or_the_sandbox() -> None:
+    account = {"AVATAR": "liveavatar", "LIVEAVATAR_API_KEY": "SECRET-1"}
+    with pytest.raises(settings.SettingsError, match="needs LIVEAVATAR_AVATAR_ID, or"):
+        load(**account)
+    assert load(**account, LIVEAVATAR_AVATAR_ID="a-1").liveavatar_sandbox is False
+    assert load(**account, LIVEAVATAR_SANDBOX="true").liveavatar_sandbox is True
+
+
+def test_key_alone_brings_no_avatar_that_costs_money() -> None:
+    assert load(LIVEAVATAR_API_KEY="SECRET-1", HEYGEN_API_KEY="SECRET-2").avatar == "local"
 
 
 def test_other_language_needs_ears_and_a_brain_that_know_it() -> None:

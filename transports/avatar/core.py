@@ -2,13 +2,12 @@
 
 No I/O, no clock, no tasks: every call is handed `now`, in seconds of a monotonic clock. Speech goes
 in (`begin`, `audio`, `word`, `end`), cut-ins go in (`hold`, `resume`, `interrupt`), what the vendor
-says goes in (`ready`, `receive`); commands come out of `next_command`, reports out of
-`take_reports`. The shell calls `advance` whenever `due` says so.
+says goes in (`ready`, `receive`); commands go to the leg that carries the speech, reports come out
+of `take_reports`. The shell calls `advance` whenever `due` says so.
 
-Two machines:
-
-    the leg      OPENING ─ready→ READY, any ─close→ CLOSED       (nothing is sent but in READY)
-    the speech   see `_SPEECH`
+What is done with the speech is the table `_SPEECH`. One leg at a time carries it. With `carry`
+another one goes on, from the first sample that was not heard: there is one audible source, and what
+was heard stays heard.
 
 An utterance is queued, then sent piece by piece as the lead allows, sealed, and done when its
 playhead has reached its end. Each cut-in ends a generation: what waits to be said of it is dropped
@@ -21,15 +20,15 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
 
-from .commands import Begin, Command, EndSpeech, Interrupt, Listen, Speak
+from .commands import Begin, EndSpeech, Interrupt, Listen, Speak
 from .events import Ended, Event, Interrupted, Played, Started, Talking
-from .pacing import LINGER_S, Pacing
+from .leg import Leg
+from .pacing import LINGER_S
 from .playhead import Playhead
-from .reports import Cut, Heard, Report
+from .reports import CarriedBy, Cut, Heard, Report
 from .run_of_speech import RunOfSpeech
 from .script import Script
 from .utterance import Utterance
-from .vendor import Profile
 
 HOLD_S = 5.0
 """A suspected cut-in that is neither confirmed nor refuted is taken for a false alarm."""
@@ -39,14 +38,6 @@ ACK_GRACE_S = 1.0
 
 FOLLOWED_S = 0.3
 """The same where the next utterance is at the vendor already: its words wait for this end."""
-
-
-class Leg(Enum):
-    """Whether the vendor can be told anything."""
-
-    OPENING = auto()
-    READY = auto()
-    CLOSED = auto()
 
 
 class Speech(Enum):
@@ -81,23 +72,24 @@ _SPEECH: dict[tuple[Speech, Move], Speech] = {
 
 
 class SpeechCore:
-    """The speech of one session; see the module."""
+    """The speech of one session; see the module.
 
-    def __init__(self, profile: Profile, *, new_id: Callable[[], str]) -> None:
-        self._profile = profile
+    Args:
+        leg: Carries the speech at first.
+        new_id: Makes the id of an utterance.
+    """
+
+    def __init__(self, leg: Leg, *, new_id: Callable[[], str]) -> None:
+        self._leg = leg
+        self._next_leg: Leg | None = None  # takes over as soon as nothing is on its way
         self._new_id = new_id
-        self._pacing = Pacing(profile)
-        self._leg = Leg.OPENING
         self._speech = Speech.IDLE
         self._generation = 0
         self._utterances: deque[Utterance] = deque()  # not heard to the end, oldest first
         self._current: Utterance | None = None  # the one that the TTS is filling
         self._script = Script()
         self._run = RunOfSpeech()
-        self._outbox: deque[Command] = deque()
         self._reports: list[Report] = []
-        self._vendor_talks = False
-        self._deaf_until = 0.0  # what a vendor says without naming an utterance may be old
         self._held_at = 0.0
         self._last_audio_at = 0.0
         self._listening: bool | None = None  # waits for its time
@@ -106,13 +98,8 @@ class SpeechCore:
 
     @property
     def quiet(self) -> bool:
-        """Whether everything was heard and nothing is on its way."""
-        return not self._utterances and not self._script
-
-    @property
-    def has_commands(self) -> bool:
-        """Whether `next_command` has one."""
-        return bool(self._outbox)
+        """Whether everything was heard and nothing is on its way; where nobody hears, it is."""
+        return self._leg.is_closed or (not self._utterances and not self._script)
 
     @property
     def has_reports(self) -> bool:
@@ -122,20 +109,29 @@ class SpeechCore:
     def unheard_s(self, *, now: float) -> float:
         """How much speech there is that the person has not heard, in seconds."""
         samples = sum(u.lead(now) + u.queue.samples for u in self._utterances)
-        return samples / self._profile.sample_rate
+        return samples / self._leg.profile.sample_rate
 
-    # The leg
+    # The legs
 
-    def ready(self, *, now: float) -> None:
-        """The vendor can be told things from now on."""
-        if self._leg is Leg.OPENING:
-            self._leg = Leg.READY
+    def ready(self, leg: Leg, *, now: float) -> None:
+        """The leg can be told things from now on."""
+        leg.open()
+        self.advance(now=now)
+
+    def carry(self, leg: Leg, *, at_once: bool, now: float) -> None:
+        """Let this leg carry the speech, which has the sample rate of the one before.
+
+        Args:
+            leg: It goes on from the first sample that was not heard.
+            at_once: The other one falls silent now. Otherwise it says first what it was given.
+            now: See the module.
+        """
+        self._next_leg = None
+        if leg is not self._leg:
+            self._next_leg = leg
+            if at_once:
+                self._silence_leg(now)
             self.advance(now=now)
-
-    def close(self) -> None:
-        """Nothing can be told any more."""
-        self._leg = Leg.CLOSED
-        self._outbox.clear()
 
     # Speech from the TTS
 
@@ -153,9 +149,9 @@ class SpeechCore:
 
         Returns whether anything may be due by it. A TTS is mostly far ahead: then it is not.
         """
-        if self._current is None or self._leg is Leg.CLOSED:
+        if self._current is None or self._leg.is_closed:
             return False
-        enough_waits = self._current.queue.samples >= self._pacing.largest
+        enough_waits = self._current.queue.samples >= self._leg.pacing.largest
         self._current.queue.append(pcm)
         self._last_audio_at = now
         if not enough_waits:
@@ -204,9 +200,11 @@ class SpeechCore:
         lost = any(u.lead(now) + u.queue.samples for u in doomed)
         silenced = self._speech is Speech.HELD or any(u.begun for u in spared)
         self._generation += 1
-        self._unsay(doomed)
-        if not silenced and (lost or self._vendor_talks):
+        self._leg.unsay(u.id for u in doomed)
+        if not silenced and (lost or self._leg.talks):
             self._silence(doomed[0].id if doomed else None, hold=False, now=now)
+        elif not silenced:
+            self._seal(doomed)  # all of it was heard, in a pause of the TTS
         if doomed or self._script:
             self._drop(doomed)
             self._reports.append(Cut(doomed[0].id if doomed else None, unheard=lost, hold=False))
@@ -227,11 +225,7 @@ class SpeechCore:
         self._move(Move.HOLD)
         self._held_at = now
         first = self._utterances[0].id
-        if any(u.begun for u in self._utterances):
-            self._generation += 1
-            self._unsay(self._utterances)
-            self._silence(first, hold=True, now=now)
-            self._renew(now)
+        self._silence_leg(now)
         self._reports.append(Cut(first, unheard=True, hold=True))
         self._run.ended(now)
 
@@ -249,9 +243,9 @@ class SpeechCore:
         self._listening = None if never_told else on
         self._pump(now)
 
-    def receive(self, event: Event, *, now: float) -> bool:
-        """Take what the vendor says; False when it cannot be about anything that is."""
-        known = self._apply(event, now)
+    def receive(self, event: Event, leg: Leg, *, now: float) -> bool:
+        """Take what a leg says; False when it cannot be about anything that is."""
+        known = self._apply(event, leg, now)
         self.advance(now=now)
         return known
 
@@ -266,6 +260,7 @@ class SpeechCore:
             return
         self._release(now)
         self._retire(now)
+        self._take_over(now)
         self._pump(now)
         first = self._utterances[0] if self._utterances else None
         heard = first.playhead.at(now) if first else None
@@ -276,10 +271,6 @@ class SpeechCore:
         return min((t for t in self._times(now) if t is not None), default=None)
 
     # Out
-
-    def next_command(self) -> Command | None:
-        """The next thing to tell the vendor; it counts as told."""
-        return self._outbox.popleft() if self._outbox else None
 
     def take_reports(self) -> list[Report]:
         """What the pipeline has to be told, oldest first; each once."""
@@ -292,10 +283,11 @@ class SpeechCore:
         self._speech = _SPEECH[self._speech, move]
 
     def _new_utterance(self, run: str, *, interruptible: bool, offset: int) -> Utterance:
+        profile = self._leg.profile
         playhead = Playhead(
-            sample_rate=self._profile.sample_rate,
-            start_delay_s=self._profile.start_delay_s,
-            awaits_vendor=not self._profile.acknowledges.isdisjoint({Started, Played}),
+            sample_rate=profile.sample_rate,
+            start_delay_s=profile.start_delay_s,
+            awaits_vendor=not profile.acknowledges.isdisjoint({Started, Played}),
         )
         return Utterance(self._new_id(), run, playhead, interruptible, offset)
 
@@ -347,38 +339,50 @@ class SpeechCore:
 
     # Inside: commands
 
-    def _unsay(self, utterances: Iterable[Utterance]) -> None:
-        """What waits to be said of these is never said."""
-        gone = {u.id for u in utterances}
-        self._outbox = deque(
-            c
-            for c in self._outbox
-            if not (isinstance(c, (Begin, Speak, EndSpeech)) and c.utterance in gone)
-        )
-
     def _silence(self, utterance: str | None, *, hold: bool, now: float) -> None:
-        """Interrupt, ahead of all else; one that still waits would say the same."""
-        if self._leg is Leg.READY:
-            self._outbox = deque(c for c in self._outbox if not isinstance(c, Interrupt))
-            self._outbox.appendleft(Interrupt(self._generation, utterance, hold))
-            self._vendor_talks = False
-            self._deaf_until = now + ACK_GRACE_S
+        if self._leg.is_ready:
+            self._leg.silence(Interrupt(self._generation, utterance, hold))
+            self._leg.deaf_until = now + ACK_GRACE_S
+
+    def _silence_leg(self, now: float) -> None:
+        """The leg falls silent, and what was not heard is kept."""
+        is_begun = any(u.begun for u in self._utterances)
+        if is_begun or self._leg.talks:
+            self._generation += 1
+            self._leg.unsay(u.id for u in self._utterances)
+            first = self._utterances[0].id if self._utterances else None
+            self._silence(first, hold=True, now=now)
+        if is_begun:
+            self._renew(now)
+
+    def _take_over(self, now: float) -> None:
+        """The other leg's turn has come: nothing that this one was given is unheard."""
+        if self._next_leg is None or any(u.begun for u in self._utterances):
+            return
+        self._leg, self._next_leg = self._next_leg, None
+        self._renew(now)  # at the pace of this leg
+        self._reports.append(CarriedBy(self._leg))
 
     def _pump(self, now: float) -> None:
-        """Tell the vendor as much as it may know."""
-        if self._leg is not Leg.READY or self._speech is Speech.HELD:
+        """Tell the leg as much as it may know."""
+        if not self._leg.is_ready or self._speech is Speech.HELD:
             return
         for utterance in self._sendable(now):
             self._pump_audio(utterance, now)
             if utterance.queue.samples or not utterance.ended:
                 break
-            if utterance.begun and not utterance.sealed:
+            self._seal([utterance])
+        if self._listening is not None and not (self._listening and self._utterances):
+            self._leg.tell(Listen(self._generation, self._listening))
+            self._listening = None
+
+    def _seal(self, utterances: Iterable[Utterance]) -> None:
+        """Tell the leg that no more of these will come."""
+        for utterance in utterances:
+            if utterance.begun and not utterance.sealed and self._leg.is_ready:
                 utterance.sealed = True
                 sent = utterance.playhead.sent
-                self._outbox.append(EndSpeech(self._generation, utterance.id, sent))
-        if self._listening is not None and not (self._listening and self._utterances):
-            self._outbox.append(Listen(self._generation, self._listening))
-            self._listening = None
+                self._leg.tell(EndSpeech(self._generation, utterance.id, sent))
 
     def _sendable(self, now: float) -> Iterator[Utterance]:
         """The utterances in order, up to one that must not be at the vendor with the one before.
@@ -395,7 +399,7 @@ class SpeechCore:
             before = utterance
 
     def _pump_audio(self, utterance: Utterance, now: float) -> None:
-        while size := self._pacing.piece(
+        while size := self._leg.pacing.piece(
             utterance.queue.samples,
             lead=self._lead(now),
             more_may_come=self._more_may_come(utterance, now),
@@ -410,12 +414,12 @@ class SpeechCore:
                     utterance.id,
                     utterance.run,
                     utterance.offset,
-                    self._profile.sample_rate,
+                    self._leg.profile.sample_rate,
                     utterance.interruptible,
                 )
-                self._outbox.append(begin)
+                self._leg.tell(begin)
             pcm = utterance.take(size, now=now)
-            self._outbox.append(Speak(self._generation, utterance.id, pcm))
+            self._leg.tell(Speak(self._generation, utterance.id, pcm))
 
     def _lead(self, now: float) -> int:
         return sum(u.lead(now) for u in self._utterances)
@@ -425,33 +429,33 @@ class SpeechCore:
 
     # Inside: events
 
-    def _apply(self, event: Event, now: float) -> bool:
+    def _apply(self, event: Event, leg: Leg, now: float) -> bool:
         match event:
             case Talking(on):
-                believed = not on or now >= self._deaf_until
-                self._vendor_talks = self._vendor_talks if not believed else on
+                believed = not on or now >= leg.deaf_until
+                leg.talks = leg.talks if not believed else on
                 return believed
             case Interrupted():
-                self._deaf_until = now
+                leg.deaf_until = now
                 return True
             case Started(name) | Played(name, _) | Ended(name):
-                utterance = self._find(name, now)
+                utterance = self._find(name, now) if leg is self._leg else None
         if utterance is None or not utterance.begun:
             return False
         match event:
             case Started():
-                self._vendor_talks = True
+                leg.talks = True
                 utterance.playhead.started(now=now)
             case Played(_, samples):
                 return utterance.playhead.played(samples, now=now)
             case Ended():
-                self._vendor_talks = False
+                leg.talks = False
                 utterance.playhead.finished(now=now)
                 utterance.vendor_ended = True
         return True
 
     def _find(self, name: str | None, now: float) -> Utterance | None:
-        if name is None and (now < self._deaf_until or not self._utterances):
+        if name is None and (now < self._leg.deaf_until or not self._utterances):
             return None
         return next((u for u in self._utterances if name in (None, u.id)), None)
 
@@ -472,12 +476,12 @@ class SpeechCore:
     def _when_room(self, now: float) -> float | None:
         """When the next piece may leave."""
         waiting = next((u for u in self._sendable(now) if u.queue.samples), None)
-        if waiting is None or self._leg is not Leg.READY:
+        if waiting is None or not self._leg.is_ready:
             return None
         earliest = now
         if self._more_may_come(waiting, now):
             earliest = self._last_audio_at + LINGER_S
-        excess = self._pacing.excess(waiting.queue.samples, lead=self._lead(now))
+        excess = self._leg.pacing.excess(waiting.queue.samples, lead=self._lead(now))
         first = next((u for u in self._utterances if u.lead(now)), None)
         if not excess or first is None:
             return earliest
@@ -489,7 +493,7 @@ class SpeechCore:
         if not first.ended or not first.begun:
             return None
         end = first.playhead.when(first.playhead.sent)
-        if end is None or first.vendor_ended or Ended not in self._profile.acknowledges:
+        if end is None or first.vendor_ended or Ended not in self._leg.profile.acknowledges:
             return end
         followed = any(u.begun for u in self._utterances if u is not first)
         return end + (FOLLOWED_S if followed else ACK_GRACE_S)

@@ -37,8 +37,9 @@ WebSocket pings: a media server may be slow to answer those while it renders."""
 _Address = IPv4Address | IPv6Address
 _NAT64 = IPv6Network("64:ff9b::/96")
 
-_MUTE = logging.getLogger(f"{__name__}.websockets")
-_MUTE.disabled = True  # at DEBUG the library logs the address, which is a secret, and the speech
+# At DEBUG the library logs the address, which is a secret, and the speech. Not `getLogger`, and not
+# `disabled`: whoever configures logging, as uvicorn does, enables again all loggers that are known.
+_MUTE = logging.Logger(f"{__name__}.websockets", level=logging.CRITICAL + 1)
 
 
 class WebSocket:

@@ -1,15 +1,25 @@
-"""The frame of ours; `docs/frames.md` says who sends it and who reads it."""
+"""The frames of ours; `docs/frames.md` says who sends them and who reads them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipecat.frames.frames import SystemFrame, TTSTextFrame
+from pipecat.frames.frames import OutputTransportMessageUrgentFrame, SystemFrame, TTSTextFrame
 
-__all__ = ["METADATA_KEY", "HeardTextFrame"]
+__all__ = ["METADATA_KEY", "ConfidentialMessageFrame", "HeardTextFrame"]
 
 METADATA_KEY = "avatarbot"
 """Where our own data rides in `frame.metadata`."""
+
+
+@dataclass(repr=False)
+class ConfidentialMessageFrame(OutputTransportMessageUrgentFrame):
+    """A message for the page alone: no log shows what is in it."""
+
+    def __str__(self) -> str:
+        return self.name
+
+    __repr__ = __str__
 
 
 @dataclass

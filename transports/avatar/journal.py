@@ -39,6 +39,9 @@ __all__ = ["Entry", "Journal", "reap"]
 LOCKED_S = 2.0
 """How long another process may keep the file for itself."""
 
+REAP_S = 10.0
+"""How long the start of a bot may wait for what dead ones have left."""
+
 _NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
 _KEY_BYTES = 32
 _TABLE = """
@@ -227,15 +230,21 @@ class Journal:
 
 
 async def reap(
-    journal: Journal, vendor: str, account: str, stop: Callable[[str], Awaitable[None]]
+    journal: Journal,
+    vendor: str,
+    account: str,
+    stop: Callable[[str], Awaitable[None]],
+    *,
+    within_s: float = REAP_S,
 ) -> list[Entry]:
-    """Stop what dead processes have left open.
+    """Stop what dead processes have left open; each is told in the log, and how long it may run.
 
     Args:
         journal: Where it stands.
         vendor: The vendor's name.
         account: The key that paid for it.
         stop: Stops a session by the vendor's id; returns once the vendor has confirmed it.
+        within_s: How long all of them may take, in seconds.
 
     Returns:
         What may still run: its reply was lost, or the vendor did not confirm.
@@ -244,18 +253,25 @@ async def reap(
         JournalUnusable
     """
     running = []
+    deadline = asyncio.get_running_loop().time() + within_s
     for entry in await journal.adopt(vendor, account):
+        until = time.strftime("%Y-%m-%d %H:%M", time.localtime(entry.until))
         if entry.session is None:
+            logger.warning(
+                f"a {vendor} session of a dead bot, without a name, may run until {until}"
+            )
             running.append(entry)
             continue
+        name = f"{vendor} session {short(entry.session)} of a dead bot"
         try:
-            await stop(entry.session)
-        except AvatarError as error:
-            logger.warning(f"{vendor} session {short(entry.session)} is not stopped: {error}")
+            async with asyncio.timeout_at(deadline):
+                await stop(entry.session)
+        except (AvatarError, TimeoutError) as error:
+            why = error if isinstance(error, AvatarError) else f"{vendor} did not answer"
+            logger.warning(f"{name} is not stopped ({why}), and may run until {until}")
             running.append(entry)
         else:
-            name = f"{vendor} session {short(entry.session)}"
-            logger.info(f"{name}, which a dead bot has left open, is stopped")
+            logger.info(f"{name} is stopped")
             await journal.strike(entry.id)
     return running
 

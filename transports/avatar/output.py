@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from typing import Any
-from uuid import uuid4
 
 from loguru import logger
 from pipecat.frames.frames import (
@@ -37,13 +36,13 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
 from pipecat.processors.frameworks.rtvi.frames import RTVIClientMessageFrame
+from pipecat.utils.errors import ErrorCategory
 
-from .core import SpeechCore
 from .errors import AvatarError
 from .frames import METADATA_KEY, HeardTextFrame
-from .reports import Cut, Heard, Report, Speaking, SpeakingStarted, SpeakingStopped
+from .reports import CarriedBy, Cut, Heard, Report, Speaking, SpeakingStarted, SpeakingStopped
 from .resampling import Resampler
-from .session import AvatarSession
+from .stage import Stage
 from .user_leg import DownstreamLeg
 from .vendor import Vendor
 from .words import WordTimes
@@ -66,19 +65,37 @@ class AvatarOutput(FrameProcessor):
 
     Args:
         vendor: Who renders the face; its session lives as long as this processor.
+        stand_in: Carries the speech on the user leg, for example `LocalVendor()`, for as long as
+            the vendor is not ready or the page has not said that it shows the face
+            (`avatar-joined`; docs/frames.md). Without one, all speech goes to the vendor: right
+            where the app itself knows that the person watches.
+        goes_on_without: The stand-in goes on alone where the vendor cannot be started; its error
+            leaves this processor usable then.
         hold_on_voice: Fall silent as soon as a voice is heard, and go on where the speech was left
             when no turn comes of it. Of use where a turn's start waits for more than a voice.
     """
 
-    def __init__(self, vendor: Vendor, *, hold_on_voice: bool = False) -> None:
+    def __init__(
+        self,
+        vendor: Vendor,
+        *,
+        stand_in: Vendor | None = None,
+        goes_on_without: bool = False,
+        hold_on_voice: bool = False,
+    ) -> None:
         super().__init__(name=f"AvatarOutput({vendor.name})")
-        self._vendor = vendor
+        self._rate = vendor.profile.sample_rate
         self._hold_on_voice = hold_on_voice
-        self._core = SpeechCore(vendor.profile, new_id=lambda: str(uuid4()))
-        self._session = AvatarSession(
-            vendor, self._core, deliver=self._deliver, failed=self._failed
+        self._stage = Stage(
+            vendor,
+            stand_in,
+            goes_on_without=goes_on_without,
+            deliver=self._deliver,
+            show=self._show,
+            failed=self._failed,
         )
-        self._leg = DownstreamLeg(self)
+        self._core = self._stage.core
+        self._user_leg = DownstreamLeg(self)
         self._cuts: list[Cut] = []  # the page hears of them after the interruption has passed
         self._interrupting = False
         self._stopped = False  # by the interruption, behind which it is told
@@ -91,15 +108,14 @@ class AvatarOutput(FrameProcessor):
 
     # Pipecat's `FrameProcessor.setup` differs from its own base in the same way.
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
-        """Open the session, in a task of its own."""
+        """Open the vendor's session, in a task of its own."""
         await super().setup(setup)
-        self._vendor.attach(self._leg)
-        self._session.start()
+        self._stage.start(self._user_leg)
 
     async def cleanup(self) -> None:
         """Close the session, if nothing else did."""
         await super().cleanup()
-        await self._session.aclose()
+        await self._stage.aclose()
 
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Take what is speech, let everything else pass."""
@@ -148,19 +164,19 @@ class AvatarOutput(FrameProcessor):
             case VADUserStoppedSpeakingFrame() if self._hold_on_voice:
                 self.resume()
             case OutputTransportMessageFrame(message={"data": {"type": "visemes"} as visemes}):
-                self._vendor.mouth(visemes)
+                self._stage.mouth(visemes)
                 return True
             case RTVIClientMessageFrame(type=kind) if kind.startswith("avatar-"):
                 self.page_says(kind, frame.data if isinstance(frame.data, dict) else {})
                 return True
             case EndFrame():
-                await self._session.play_out(grace_s=GOODBYE_GRACE_S)
-                await self._session.aclose()
+                await self._stage.clock.play_out(grace_s=GOODBYE_GRACE_S)
+                await self._stage.aclose()
             case CancelFrame():
-                await self._session.aclose()
+                await self._stage.aclose()
             case _:
                 return False  # nothing of ours: above all the microphone, fifty times a second
-        self._session.poke()
+        self._stage.poke()
         return False
 
     # Speech
@@ -170,14 +186,12 @@ class AvatarOutput(FrameProcessor):
         self._resampler = None
         self._received = 0
         self._early = []
-        rate = self._vendor.profile.sample_rate
-        self._words = WordTimes(sample_rate=rate, last_pts=self._words.last_pts)
+        self._words = WordTimes(sample_rate=self._rate, last_pts=self._words.last_pts)
         self._core.begin(run, now=now, interruptible=frame.interruptible)
 
     def _audio(self, frame: TTSAudioRawFrame, now: float) -> None:
-        rate = self._vendor.profile.sample_rate
         if self._resampler is None or self._resampler.source_hz != frame.sample_rate:
-            self._resampler = Resampler(frame.sample_rate, rate)
+            self._resampler = Resampler(frame.sample_rate, self._rate)
         self._words.audio(self.get_clock().get_time())
         early, self._early = self._early, []
         for word in early:
@@ -187,7 +201,7 @@ class AvatarOutput(FrameProcessor):
     def _say(self, pcm: bytes, now: float) -> None:
         self._received += len(pcm) // 2
         if self._core.audio(pcm, now=now):
-            self._session.poke()
+            self._stage.poke()
 
     def _text(self, frame: TTSTextFrame, now: float) -> None:
         exact = frame.metadata.get(METADATA_KEY, {}).get("end")
@@ -204,14 +218,14 @@ class AvatarOutput(FrameProcessor):
         else:
             for part in self._words.untimed(frame.text, self._received):
                 self._core.word(HeardTextFrame.of(frame, part.what), part.end, now=now)
-        self._session.poke()
+        self._stage.poke()
 
     def _end(self, now: float) -> None:
         self._last_words(now)
         if self._resampler is not None:
             self._say(self._resampler.flush(), now)
         self._core.end(now=now)
-        self._session.poke()
+        self._stage.poke()
 
     def _last_words(self, now: float) -> None:
         for span in self._words.flush():
@@ -220,32 +234,32 @@ class AvatarOutput(FrameProcessor):
     def _after_words(self, frame: Frame, now: float) -> None:
         frame.pts = None  # its time is when the words before it were heard
         self._core.after_words(frame, now=now)
-        self._session.poke()
+        self._stage.poke()
 
     # Cut-ins
 
     async def hold(self) -> None:
         """A suspected cut-in: fall silent, and keep what was not heard."""
         self._core.hold(now=self._now())
-        self._session.poke()
-        await self._session.flush()
+        self._stage.poke()
+        await self._stage.clock.flush()
         await self._tell_cuts()
 
     def resume(self) -> None:
         """It was none: go on from the first word that was not heard."""
         self._core.resume(now=self._now())
-        self._session.poke()
+        self._stage.poke()
 
     async def _interrupt(self, frame: InterruptionFrame, direction: FrameDirection) -> None:
         # The state first: what follows awaits, and nothing of this generation may leave meanwhile.
         now = self._now()
         self._last_words(now)
         self._core.interrupt(now=now)
-        self._words = WordTimes(sample_rate=self._vendor.profile.sample_rate)
-        self._session.poke()
+        self._words = WordTimes(sample_rate=self._rate)
+        self._stage.poke()
         self._interrupting = True
         try:
-            await self._session.flush()  # the words that were heard, then the interruption
+            await self._stage.clock.flush()  # the words that were heard, then the interruption
             await self.push_frame(frame, direction)
         finally:
             self._interrupting = False
@@ -260,8 +274,8 @@ class AvatarOutput(FrameProcessor):
         cuts, self._cuts = self._cuts, []
         for cut in cuts:
             if cut.hold:
-                await self._leg.flush()
-            await self._leg.tell_at_once(
+                await self._user_leg.flush()
+            await self._user_leg.tell_at_once(
                 {
                     "type": "avatar-cut",
                     "utterance": cut.utterance,
@@ -274,7 +288,10 @@ class AvatarOutput(FrameProcessor):
 
     def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
         """What the page reports of the avatar; see `AvatarTransport.page_says`."""
-        self._vendor.page_says(kind, data)
+        self._stage.page_says(kind, data)
+
+    def _show(self, viewer: Mapping[str, str]) -> None:
+        self.create_task(self._user_leg.confide({"type": "avatar-room", **viewer}))
 
     async def _deliver(self, reports: list[Report]) -> None:
         for report in reports:
@@ -291,11 +308,20 @@ class AvatarOutput(FrameProcessor):
                     self._stopped = True
                 case SpeakingStopped():
                     await self.broadcast_frame(BotStoppedSpeakingFrame)
+                case CarriedBy(leg):
+                    by = "vendor" if self._stage.is_face(leg) else "local"
+                    await self._user_leg.tell_at_once({"type": "avatar-face", "by": by})
 
-    async def _failed(self, error: AvatarError) -> None:
+    async def _failed(self, error: AvatarError, ends: bool) -> None:
         logger.debug(f"{self}: {type(error).__name__}")
         await self._tell_cuts()
-        await self.push_error(str(error), exception=error, force_treat_as_permanent=True)
+        if ends:  # what is still to be said would be waited for, and nobody hears it
+            await self.broadcast_interruption()
+        # By its status alone Pipecat would take a refused key for the end of this processor.
+        category = None if ends else ErrorCategory.UNKNOWN
+        await self.push_error(
+            str(error), exception=error, category=category, force_treat_as_permanent=ends
+        )
 
     @staticmethod
     def _now() -> float:

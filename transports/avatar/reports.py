@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from .leg import Leg
+
 
 @dataclass(frozen=True, slots=True)
 class Heard:
@@ -39,4 +41,11 @@ class SpeakingStopped:
     """The person no longer hears the avatar."""
 
 
-Report = Heard | Cut | SpeakingStarted | Speaking | SpeakingStopped
+@dataclass(frozen=True, slots=True)
+class CarriedBy:
+    """From here on this `leg` carries the speech."""
+
+    leg: Leg
+
+
+Report = Heard | Cut | SpeakingStarted | Speaking | SpeakingStopped | CarriedBy

@@ -23,13 +23,25 @@ class AvatarTransport(BaseTransport):
 
     Args:
         vendor: Who renders it, for example `LocalVendor()`.
-        hold_on_voice: See `AvatarOutput`.
+        stand_in, goes_on_without, hold_on_voice: See `AvatarOutput`.
     """
 
-    def __init__(self, vendor: Vendor, *, hold_on_voice: bool = False) -> None:
+    def __init__(
+        self,
+        vendor: Vendor,
+        *,
+        stand_in: Vendor | None = None,
+        goes_on_without: bool = False,
+        hold_on_voice: bool = False,
+    ) -> None:
         super().__init__(input_name=None, output_name=None)
         self._input = IdentityFilter()
-        self._output = AvatarOutput(vendor, hold_on_voice=hold_on_voice)
+        self._output = AvatarOutput(
+            vendor,
+            stand_in=stand_in,
+            goes_on_without=goes_on_without,
+            hold_on_voice=hold_on_voice,
+        )
 
     def input(self) -> FrameProcessor:
         """A face hears nothing: frames pass."""

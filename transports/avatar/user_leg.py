@@ -14,6 +14,8 @@ from pipecat.frames.frames import (
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.processors.frameworks.rtvi.models import ServerMessage
 
+from .frames import ConfidentialMessageFrame
+
 
 class DownstreamLeg:
     """Pushes downstream what has to be heard, shown or known on the user leg."""
@@ -40,6 +42,10 @@ class DownstreamLeg:
         """Ahead of speech that waits."""
         message = _server_message(data)
         await self._processor.push_frame(OutputTransportMessageUrgentFrame(message=message))
+
+    async def confide(self, data: Mapping[str, Any]) -> None:
+        """Ahead of speech that waits, and shown in no log."""
+        await self._processor.push_frame(ConfidentialMessageFrame(message=_server_message(data)))
 
 
 def _server_message(data: Mapping[str, Any]) -> dict[str, Any]:

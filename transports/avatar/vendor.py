@@ -54,10 +54,13 @@ class Opened:
     Attributes:
         id: The vendor's; its beginning is fit for a log (`short`).
         secrets: Tokens and signed addresses by name. They stay out of every log and error.
+        viewer: What a page needs to show the avatar, and nothing that allows more: the `kind` of
+            its room, the address, and a token that is good for this session only.
     """
 
     id: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    viewer: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def short(session: str) -> str:

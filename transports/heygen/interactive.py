@@ -13,7 +13,7 @@ from ..avatar.errors import VendorRefused
 from ..avatar.journal import Journal
 from ..avatar.vendor import Opened, Profile
 from .rest import Rest, optional_texts, text_of
-from .vendor import ADVISED, GONE, HeyGenVendor, Named
+from .vendor import ADVISED, GONE, HeyGenVendor, Named, livekit_viewer
 
 API_URL = "https://api.heygen.com"
 
@@ -82,7 +82,7 @@ class InteractiveVendor(HeyGenVendor):
     async def _start(self, rest: Rest, named: Named) -> Opened:
         secrets = self._room(named.secrets, "realtime_endpoint")
         await rest.call("POST", "/v1/streaming.start", {"session_id": named.id})
-        return Opened(named.id, secrets)
+        return Opened(named.id, secrets, livekit_viewer(secrets, "url", "access_token"))
 
     async def _stop(self, rest: Rest, session: str) -> None:
         await rest.call("POST", "/v1/streaming.stop", {"session_id": session}, again=True)

@@ -13,7 +13,7 @@ from ..avatar.errors import KeyRefused, RateLimited, VendorRefused
 from ..avatar.journal import Journal
 from ..avatar.vendor import Opened, Profile
 from .rest import Rest, optional_texts, text_of
-from .vendor import ADVISED, GONE, HeyGenVendor, Named
+from .vendor import ADVISED, GONE, HeyGenVendor, Named, livekit_viewer
 
 API_URL = "https://api.liveavatar.com"
 SANDBOX_AVATAR = "dd73ea75-1218-4ef3-92ce-606d5f7fbc0a"
@@ -117,7 +117,8 @@ class LiveAvatarVendor(HeyGenVendor):
         secrets = optional_texts(
             data, "ws_url", "livekit_url", "livekit_client_token", "livekit_agent_token"
         )
-        return Opened(named.id, self._room(secrets, "ws_url"))
+        viewer = livekit_viewer(secrets, "livekit_url", "livekit_client_token")
+        return Opened(named.id, self._room(secrets, "ws_url"), viewer)
 
     async def _stop(self, rest: Rest, session: str) -> None:
         body = {"session_id": session, "reason": "USER_CLOSED"}

@@ -254,3 +254,10 @@ class HeyGenVendor:
         return {CONTROL_URL: secrets[address]} | {
             name: value for name, value in secrets.items() if name != address
         }
+
+
+def livekit_viewer(secrets: Mapping[str, str], address: str, token: str) -> Mapping[str, str]:
+    """What a page needs to show the avatar in its LiveKit room, as far as it was returned."""
+    if not (secrets.get(address) and secrets.get(token)):
+        return {}
+    return {"kind": "livekit", "url": secrets[address], "token": secrets[token]}

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import WSMsgType, web
 
-from .serving import KEY, RATE_HZ, Refuse, Standin, tone
+from .serving import RATE_HZ, Refuse, Standin, break_off, tone
 
 WORD_S = 0.3
 
@@ -38,8 +38,7 @@ class Cartesia(Standin):
         drops: tuple[int, ...] = (),
         errors: tuple[int, ...] = (),
     ) -> None:
-        super().__init__()
-        self._refusals = deque(refusals)
+        super().__init__(refusals)
         self._slow_s = slow_s
         self._drops = drops
         self._errors = errors
@@ -53,13 +52,9 @@ class Cartesia(Standin):
 
     async def _speak(self, request: web.Request) -> web.StreamResponse:
         key = request.headers.get("x-api-key", "")
-        refusal = self._refusals.popleft() if self._refusals else None
-        if key != KEY:
-            refusal = Refuse(401)
-        self.connections += 1
-        await self.note({"connection": self.connections})
+        refusal = await self.refused(key)
         if refusal is not None:
-            return refusal.response(key)
+            return refusal
         assert request.headers["cartesia-version"]
         socket = web.WebSocketResponse()
         await socket.prepare(request)
@@ -94,9 +89,7 @@ class Cartesia(Standin):
             for word in words[: len(words) // 2] if number in self._drops else words:
                 await self._word(socket, head, word)
             if number in self._drops:
-                assert request.transport is not None
-                await asyncio.sleep(0.2)  # so that what was said is on its way
-                request.transport.abort()
+                await break_off(request)
                 return
         if wanted["continue"]:
             return

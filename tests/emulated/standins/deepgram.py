@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 
 from aiohttp import WSMsgType, web
 
-from .serving import KEY, Refuse, Standin
+from .serving import Refuse, Standin
 
 
 class Deepgram(Standin):
@@ -27,9 +27,8 @@ class Deepgram(Standin):
     """
 
     def __init__(self, *transcripts: str, refusals: tuple[Refuse, ...] = (), slow_s: float = 0):
-        super().__init__()
+        super().__init__(refusals)
         self._transcripts = deque(transcripts)
-        self._refusals = deque(refusals)
         self._slow_s = slow_s
         self._request: web.Request | None = None
         self._socket: web.WebSocketResponse | None = None
@@ -55,13 +54,9 @@ class Deepgram(Standin):
     async def _listen(self, request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(self._slow_s)
         key = request.headers.get("authorization", "").removeprefix("Token ")
-        refusal = self._refusals.popleft() if self._refusals else None
-        if key != KEY:
-            refusal = Refuse(401, code="INVALID_AUTH")
-        self.connections += 1
-        await self.note({"type": "connection"})
+        refusal = await self.refused(key, code="INVALID_AUTH")
         if refusal is not None:
-            return refusal.response(key)
+            return refusal
         self._request, self.query = request, dict(request.query)
         self._socket = socket = web.WebSocketResponse()
         await socket.prepare(request)

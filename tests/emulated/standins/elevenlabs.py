@@ -10,13 +10,12 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from aiohttp import WSMsgType, web
 
-from .serving import KEY, RATE_HZ, Refuse, Standin, tone
+from .serving import RATE_HZ, Refuse, Standin, break_off, tone
 
 CHARACTER_S = 0.06
 PIECE = 10
@@ -41,8 +40,7 @@ class ElevenLabs(Standin):
         drops: tuple[int, ...] = (),
         garbage: tuple[int, ...] = (),
     ) -> None:
-        super().__init__()
-        self._refusals = deque(refusals)
+        super().__init__(refusals)
         self._slow_s = slow_s
         self._drops = drops
         self._garbage = garbage
@@ -57,13 +55,9 @@ class ElevenLabs(Standin):
 
     async def _speak(self, request: web.Request) -> web.StreamResponse:
         key = request.headers.get("xi-api-key", "")
-        refusal = self._refusals.popleft() if self._refusals else None
-        if key != KEY:
-            refusal = Refuse(401)
-        self.connections += 1
-        await self.note({"connection": self.connections})
+        refusal = await self.refused(key)
         if refusal is not None:
-            return refusal.response(key)
+            return refusal
         self.query = dict(request.query) | {"voice": request.match_info["voice"]}
         assert self.query["output_format"] == f"pcm_{RATE_HZ}"
         socket = web.WebSocketResponse()
@@ -96,9 +90,7 @@ class ElevenLabs(Standin):
         for piece in pieces[: len(pieces) // 2] if number in self._drops else pieces:
             await socket.send_json({"contextId": context, **_spoken(piece)})
         if number in self._drops:
-            assert request.transport is not None
-            await asyncio.sleep(0.2)  # so that what was said is on its way
-            request.transport.abort()
+            await break_off(request)
 
 
 def _spoken(text: str) -> dict[str, object]:

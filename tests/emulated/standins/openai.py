@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from .serving import KEY, Refuse, Standin
+from .serving import KEY, Refuse, Standin, break_off
 
 
 @dataclass(frozen=True)
@@ -87,9 +87,7 @@ class OpenAI(Standin):
         for word in text.split(" ") if text else []:
             await self._chunk(response, {"content": word + " "})
         if isinstance(reply, Say) and reply.drops:
-            assert request.transport is not None
-            await asyncio.sleep(0.2)  # so that what was said is on its way
-            request.transport.abort()
+            await break_off(request)
             return response
         if isinstance(reply, Call):
             self._calls += 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from array import array
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -31,9 +32,14 @@ class Refuse:
 
 
 class Standin:
-    """What arrived, and a way to wait for it."""
+    """What arrived, and a way to wait for it.
 
-    def __init__(self) -> None:
+    Args:
+        refusals: What the first connections get instead.
+    """
+
+    def __init__(self, refusals: tuple[Refuse, ...] = ()) -> None:
+        self._refusals = deque(refusals)
         self.received: list[dict[str, object]] = []
         self.connections = 0
         self._news = asyncio.Condition()
@@ -48,6 +54,15 @@ class Standin:
         async with asyncio.timeout(DEADLINE_S), self._news:
             await self._news.wait_for(happened)
 
+    async def refused(self, key: str, code: str = "refused") -> web.Response | None:
+        """Counts a connection; returns what it gets instead of the service, if anything."""
+        refusal = self._refusals.popleft() if self._refusals else None
+        if key != KEY:
+            refusal = Refuse(401, code=code)
+        self.connections += 1
+        await self.note({"connection": self.connections})
+        return refusal.response(key) if refusal else None
+
     @asynccontextmanager
     async def serving(self, path: str, handler: web.RequestHandler) -> AsyncIterator[str]:
         """Yields `127.0.0.1:<port>`."""
@@ -61,6 +76,13 @@ class Standin:
             yield f"127.0.0.1:{runner.addresses[0][1]}"
         finally:
             await runner.cleanup()
+
+
+async def break_off(request: web.Request) -> None:
+    """The connection is gone in the middle of an answer, without a word."""
+    assert request.transport is not None
+    await asyncio.sleep(0.2)  # so that what was said is on its way
+    request.transport.abort()
 
 
 def tone(seconds: float) -> bytes:

@@ -18,6 +18,7 @@ from pipecat.frames.frames import (
 )
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineWorker
+from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.utils.errors import ErrorCategory
 from pipecat.workers.runner import WorkerRunner
@@ -34,9 +35,13 @@ class Scene:
 
     def __init__(self) -> None:
         self.brain, self.voice = RulesLLMService(), LocalTTSService()
-        self.trouble = TroubleProcessor({self.brain: Part("The brain"), self.voice: PART})
+        self.face = IdentityFilter()
+        face = Part("A face", "KEY", "CHOICES", explain=lambda _: None)
+        self.trouble = TroubleProcessor(
+            {self.brain: Part("The brain"), self.voice: PART, self.face: face}
+        )
         self.end = _End()
-        parts = [self.trouble, self.end, self.brain, self.voice]
+        parts = [self.trouble, self.end, self.brain, self.voice, self.face]
         self.worker = PipelineWorker(Pipeline(parts), idle_timeout_secs=None, enable_rtvi=False)
 
     async def page_arrives(self) -> None:
@@ -104,6 +109,21 @@ def test_every_kind_of_error_has_a_whole_sentence(category: ErrorCategory, lasti
     assert "{" not in text
 
 
+def test_part_that_knows_its_errors_says_them_itself_and_what_goes_on_in_its_place() -> None:
+    part = Part(
+        "A face", "KEY", explain=lambda error: f"It is {error}.", instead="Another goes on."
+    )
+    error = ValueError("ill")
+    wrong_key = ErrorCategory.AUTHENTICATION
+    passing = sentence(part, wrong_key, lasting=False, error=error)
+    assert passing == "It is ill. Another goes on."
+    lasting = sentence(part, wrong_key, lasting=True, error=error)
+    assert lasting == "It is ill. The conversation ends here."
+    part = Part("A face", "KEY", explain=lambda _: None, instead="Another goes on.")
+    unexplained = sentence(part, wrong_key, lasting=True, error=error)
+    assert unexplained == "A face does not accept the key. Check KEY. The conversation ends here."
+
+
 @pytest.mark.asyncio
 async def test_error_from_before_the_page_is_told_when_it_is_there() -> None:
     async with running() as scene:
@@ -124,6 +144,16 @@ async def test_what_cannot_work_any_more_ends_the_conversation_once() -> None:
         (told,) = scene.told()
         assert "EXAMPLE_API_KEY" in told
         assert "library" not in told
+
+
+@pytest.mark.asyncio
+async def test_part_that_has_no_sentence_for_an_error_leaves_it_to_the_log() -> None:
+    async with running() as scene:
+        await scene.page_arrives()
+        await scene.fail(scene.face, ErrorCategory.UNKNOWN)
+        assert scene.told() == []
+        await scene.fail(scene.face, ErrorCategory.UNKNOWN, lasting=True)
+        assert scene.told() == ["A face does not work. Check CHOICES. The conversation ends here."]
 
 
 @pytest.mark.asyncio

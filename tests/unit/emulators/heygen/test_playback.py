@@ -2,7 +2,7 @@
 
 import pytest
 
-from emulators.heygen.playback import Phase, Segment, Utterance
+from emulators.heygen.playback import RATE_HZ, Phase, Segment, Utterance, heard_between
 
 SECOND = b"\1\0" * 24_000
 
@@ -39,3 +39,31 @@ def test_half_a_sample_waits_for_its_other_half() -> None:
     utterance.append(b"\2\3", None, 0.0)
     assert utterance.samples == 1
     assert [(each.first, each.size) for each in utterance.chunks] == [(0, 1), (1, 2)]
+
+
+def frames(utterances: list[Utterance], start: float, seconds: float) -> bytes:
+    """What is heard, asked for in pieces of 20 ms."""
+    pieces = range(round(seconds / 0.02))
+    return b"".join(heard_between(utterances, start + each * 0.02, 480) for each in pieces)
+
+
+def test_what_is_heard_in_a_room_is_every_sample_at_its_time_with_silence_around_it() -> None:
+    spoken = bytes(range(256)) * 94  # no two samples near one another are alike
+    first = Utterance(task="t", source="u", opened_at=9.0, starts_at=10.0)
+    first.append(spoken, "u", 9.0)
+    first.run(10.013)
+    second = running()
+    second.run(11.0)
+    heard = frames([first, second], 9.99, 0.6)
+    begin = round(0.023 * RATE_HZ) * 2
+    assert heard[:begin] == bytes(begin)
+    assert heard[begin : begin + len(spoken)] == spoken
+    assert heard[begin + len(spoken) :] == bytes(len(heard) - begin - len(spoken))
+
+
+def test_speech_that_is_cut_is_silent_in_the_room_from_there_on() -> None:
+    utterance = running()
+    utterance.stop(10.25, Phase.OVER)
+    heard = frames([utterance], 10.0, 0.5)
+    assert heard == SECOND[:12_000] + bytes(12_000)
+    assert frames([Utterance("t", "u", 0.0, 0.0, keeps_audio=False)], 0.0, 0.1) == bytes(4_800)

@@ -32,6 +32,7 @@ class MemoryVendor:
         self.received: list[tuple[float, Command]] = []
         self.inbox: asyncio.Queue[object] = asyncio.Queue()
         self.user_leg: UserLeg | None = None
+        self.viewer: Mapping[str, str] = {}
 
     def attach(self, user_leg: UserLeg) -> None:
         self.user_leg = user_leg
@@ -46,7 +47,7 @@ class MemoryVendor:
             raise VendorRefused(self.name, 401, "bad key")
         self.open_sessions += 1
         self.opened += 1
-        return Opened("m1", {"token": "SECRET-token"})
+        return Opened("m1", {"token": "SECRET-token"}, self.viewer)
 
     async def close(self, session: Opened) -> None:
         await asyncio.sleep(self.closes_after_s)

@@ -8,6 +8,7 @@ import numpy as np
 
 from transports.avatar.commands import Begin, Command, EndSpeech, Interrupt, Speak
 from transports.avatar.core import SpeechCore
+from transports.avatar.leg import Leg
 from transports.avatar.reports import Report
 from transports.avatar.vendor import Profile
 
@@ -27,22 +28,31 @@ def numbers(pcm: bytes) -> list[int]:
 
 
 class Day:
-    """Drives a core through time, and notes what it says."""
+    """Drives a core through time, and notes what it says.
 
-    def __init__(self, profile: Profile, *, ready: bool = True) -> None:
+    `others` are the profiles of further legs; `legs` has all of them, `leg` is the first.
+    """
+
+    def __init__(self, profile: Profile, *others: Profile, ready: bool = True) -> None:
         names = count(1)
-        self.core = SpeechCore(profile, new_id=lambda: f"u{next(names)}")
+        self.legs = [Leg(each) for each in (profile, *others)]
+        self.leg = self.legs[0]
+        self.core = SpeechCore(self.leg, new_id=lambda: f"u{next(names)}")
         self.now = 100.0
         self.commands: list[Command] = []
+        self.told: list[Leg] = []  # for each command, who
         self.reports: list[tuple[float, Report]] = []
         if ready:
-            self.core.ready(now=self.now)
+            for leg in self.legs:
+                self.core.ready(leg, now=self.now)
 
     def look(self) -> list[Command]:
         """Take what the core has to say now; returns the new commands."""
         new = []
-        while (command := self.core.next_command()) is not None:
-            new.append(command)
+        for leg in self.legs:
+            while (command := leg.next_command()) is not None:
+                new.append(command)
+                self.told.append(leg)
         self.commands += new
         self.reports += [(self.now, report) for report in self.core.take_reports()]
         return new
@@ -81,6 +91,10 @@ class Day:
     def sent(self) -> bytes:
         """All PCM that was sent."""
         return b"".join(c.pcm for c in self.commands if isinstance(c, Speak))
+
+    def of(self, leg: Leg) -> list[Command]:
+        """What this leg was told."""
+        return [c for c, told in zip(self.commands, self.told, strict=True) if told is leg]
 
     def interrupts(self) -> list[Interrupt]:
         """The interrupts that were sent."""

@@ -8,7 +8,7 @@ from tests.unit.transports.avatar.speaking import RATE, Day, numbers, voice
 from transports.avatar.commands import Begin, EndSpeech, Interrupt, Listen, Speak
 from transports.avatar.core import HOLD_S
 from transports.avatar.events import Ended, Interrupted, Played, Started, Talking
-from transports.avatar.reports import Cut, Heard, SpeakingStarted, SpeakingStopped
+from transports.avatar.reports import CarriedBy, Cut, Heard, SpeakingStarted, SpeakingStopped
 from transports.avatar.vendor import Profile
 
 SILENT = Profile(start_delay_s=0.2)  # tells nothing: the model is all there is
@@ -21,7 +21,7 @@ def test_nothing_leaves_before_the_vendor_is_ready_and_then_the_first_sample_is_
     day.say(1.0)
     day.pass_time(14.0)
     assert day.commands == []
-    day.core.ready(now=day.now)
+    day.core.ready(day.leg, now=day.now)
     day.look()
     assert day.kinds() == [Begin, Speak, EndSpeech]
     assert numbers(day.sent()) == list(range(RATE))
@@ -146,11 +146,11 @@ def test_a_cut_in_before_the_first_byte_drops_what_comes_late() -> None:
 
 def test_a_vendor_that_says_it_talks_is_interrupted_even_if_all_seems_heard() -> None:
     day = Day(SILENT)
-    day.core.receive(Talking(True), now=day.now)
+    day.core.receive(Talking(True), day.leg, now=day.now)
     day.core.interrupt(now=day.now)
     day.look()
     assert len(day.interrupts()) == 1
-    day.core.receive(Talking(True), now=day.now)  # on its way when we interrupted
+    day.core.receive(Talking(True), day.leg, now=day.now)  # on its way when we interrupted
     day.core.interrupt(now=day.now)
     day.look()
     assert len(day.interrupts()) == 1
@@ -172,8 +172,8 @@ def test_speech_after_a_cut_in_needs_no_acknowledgement() -> None:
     day.look()
     day.say(0.5, "next")
     assert day.kinds()[-3:] == [Begin, Speak, EndSpeech]
-    day.core.receive(Interrupted("u1"), now=day.now)
-    day.core.receive(Started("u1"), now=day.now)  # late, of the old one
+    day.core.receive(Interrupted("u1"), day.leg, now=day.now)
+    day.core.receive(Started("u1"), day.leg, now=day.now)  # late, of the old one
     day.pass_time(4.0)
     assert day.core.quiet
 
@@ -331,8 +331,8 @@ def test_sentences_that_wait_at_the_vendor_are_heard_one_after_the_other(profile
     day.pass_time(3.2)
     assert [r.cue for r in day.said(Heard)] == [0]
     assert day.core.unheard_s(now=day.now) == pytest.approx(9.0, abs=0.1)
-    day.core.receive(Ended("u1"), now=day.now)
-    day.core.receive(Started("u2"), now=day.now)
+    day.core.receive(Ended("u1"), day.leg, now=day.now)
+    day.core.receive(Started("u2"), day.leg, now=day.now)
     day.pass_time(0.6)
     assert [r.cue for r in day.said(Heard)] == [0, 1]
     assert day.core.interrupt(now=day.now)
@@ -344,10 +344,10 @@ def test_the_vendors_start_corrects_the_model() -> None:
     day.say(1.0)
     day.pass_time(0.7)
     assert day.said(SpeakingStarted) == []
-    day.core.receive(Started("u1"), now=day.now)
+    day.core.receive(Started("u1"), day.leg, now=day.now)
     day.pass_time(0.5)
     assert day.when(SpeakingStarted) == pytest.approx(100.7, abs=0.01)
-    day.core.receive(Ended("u1"), now=day.now)
+    day.core.receive(Ended("u1"), day.leg, now=day.now)
     day.pass_time(0.01)
     assert day.core.quiet
 
@@ -357,11 +357,11 @@ def test_reports_that_cannot_be_true_change_nothing() -> None:
     day.say(2.0)
     day.pass_time(0.1)
     core, now = day.core, day.now
-    assert core.receive(Played("u1", 2_400), now=now)
-    assert not core.receive(Played("u1", 10**9), now=now)
-    assert not core.receive(Played("u1", -1), now=now)
-    assert not core.receive(Played("u1", 2_000), now=now)
-    assert not core.receive(Played("somebody else's", 100), now=now)
+    assert core.receive(Played("u1", 2_400), day.leg, now=now)
+    assert not core.receive(Played("u1", 10**9), day.leg, now=now)
+    assert not core.receive(Played("u1", -1), day.leg, now=now)
+    assert not core.receive(Played("u1", 2_000), day.leg, now=now)
+    assert not core.receive(Played("somebody else's", 100), day.leg, now=now)
     day.pass_time(5.0)
     assert day.core.quiet
 
@@ -397,10 +397,84 @@ def test_listening_waits_until_the_avatar_is_silent() -> None:
 
 def test_a_closed_leg_takes_no_more_speech() -> None:
     day = Day(SILENT)
-    day.core.close()
+    day.leg.close()
     day.say(1.0)
     day.core.after_words("end of reply", now=day.now)
     day.pass_time(1.0)
     assert day.commands == []
     assert [r.cue for r in day.said(Heard)] == ["end of reply"]
     assert day.core.quiet
+
+
+ON_THE_USER_LEG = Profile(first_chunk_s=0.04, chunk_s=0.04, max_lead_s=0.25, start_delay_s=0.1)
+
+
+def test_another_leg_takes_over_in_a_pause_and_not_before() -> None:
+    day = Day(ON_THE_USER_LEG, SILENT)
+    user_leg, face = day.legs
+    day.say(1.0, "first")
+    day.core.carry(face, at_once=False, now=day.now)
+    day.pass_time(0.9)
+    assert day.said(CarriedBy) == []
+    day.pass_time(0.3)
+    assert day.said(CarriedBy) == [CarriedBy(face)]
+    day.say(1.0, "second")
+    assert [c.run for c in day.of(user_leg) if isinstance(c, Begin)] == ["first"]
+    assert [c.run for c in day.of(face) if isinstance(c, Begin)] == ["second"]
+    assert day.interrupts() == []
+
+
+def test_a_leg_that_is_lost_is_silenced_and_the_other_goes_on_from_the_first_unheard_sample() -> (
+    None
+):
+    day = Day(SILENT, ON_THE_USER_LEG)
+    face, user_leg = day.legs
+    day.core.begin("run", now=day.now)
+    day.core.word("early", RATE // 2, now=day.now)
+    day.core.word("late", 3 * RATE, now=day.now)
+    day.core.audio(voice(3.0), now=day.now)
+    day.pass_time(1.2)
+    day.core.carry(user_leg, at_once=True, now=day.now)
+    day.core.end(now=day.now)
+    day.pass_time(2.5)
+    assert isinstance(day.of(face)[-1], Interrupt)
+    rest = b"".join(c.pcm for c in day.of(user_leg) if isinstance(c, Speak))
+    assert rest == voice(2.0, RATE)  # it was heard for 1.2 s, of which 0.2 s were the way
+    assert [c.offset for c in day.of(user_leg) if isinstance(c, Begin)] == [RATE]
+    assert [r.cue for r in day.said(Heard)] == ["early", "late"]
+    assert [type(r) for _, r in day.reports].count(SpeakingStarted) == 1
+    assert day.core.quiet
+
+
+def test_who_changes_their_mind_about_another_leg_changes_nothing() -> None:
+    day = Day(ON_THE_USER_LEG, SILENT)
+    user_leg, face = day.legs
+    day.say(1.0)
+    day.core.carry(face, at_once=False, now=day.now)
+    day.core.carry(user_leg, at_once=True, now=day.now)
+    day.pass_time(2.0)
+    assert day.of(face) == []
+    assert day.sent() == voice(1.0)
+    assert day.interrupts() == []
+
+
+def test_what_a_leg_says_that_does_not_carry_the_speech_is_about_the_past() -> None:
+    day = Day(TELLING, ON_THE_USER_LEG)
+    face, user_leg = day.legs
+    day.say(2.0)
+    day.core.carry(user_leg, at_once=True, now=day.now)
+    assert not day.core.receive(Started(), face, now=day.now)
+    assert not day.core.receive(Ended(), face, now=day.now)
+    day.pass_time(0.5)
+    assert not day.core.quiet
+
+
+def test_speech_that_is_cut_when_all_of_it_was_heard_is_ended_at_the_vendor() -> None:
+    day = Day(SILENT)
+    day.core.begin("run", now=day.now)
+    day.core.audio(voice(0.5), now=day.now)
+    day.pass_time(2.0)
+    day.core.interrupt(now=day.now)
+    day.say(0.5)
+    assert day.kinds() == [Begin, Speak, EndSpeech, Begin, Speak, EndSpeech]
+    assert day.interrupts() == []

@@ -15,8 +15,9 @@ from tests.unit.transports.avatar.speaking import RATE, Day, voice
 from transports.avatar.commands import Begin, Command, EndSpeech, Interrupt, Speak
 from transports.avatar.core import ACK_GRACE_S, HOLD_S
 from transports.avatar.events import Ended, Event, Interrupted, Played, Started
+from transports.avatar.leg import Leg
 from transports.avatar.playhead import SILENCE_S
-from transports.avatar.reports import Cut, Heard, SpeakingStarted, SpeakingStopped
+from transports.avatar.reports import CarriedBy, Cut, Heard, SpeakingStarted, SpeakingStopped
 from transports.avatar.vendor import Profile
 
 EVENTS = (Started, Played, Ended)
@@ -52,6 +53,10 @@ class Player:
                 self._queue.clear()
                 self._left.clear()
         self.play(now)
+
+    @property
+    def is_silent(self) -> bool:
+        return not any(self._left.values())
 
     def play(self, now: float) -> None:
         while self._queue and self._free_at < now:
@@ -97,31 +102,39 @@ class Conversation(RuleBasedStateMachine):
                 max_lead_s=lead_s,
                 acknowledges=frozenset(told),
             ),
+            Profile(chunk_s=0.04, max_lead_s=0.25, acknowledges=frozenset(told)),
             ready=False,
         )
         self.told = told
-        self.player = Player(delay_s)
+        self.players = dict(zip(self.day.legs, (Player(delay_s), Player(0.1)), strict=True))
+        self.carrier = self.day.leg
         self.speaking = False
         self.run = 0
         self.said = 0  # samples of this run
         self.held_until = 0.0
         self.words = 0
-        self.dead: set[str] = set()
+        self.dead: set[str] = set()  # by a cut-in
+        self.silenced: set[str] = set()  # by an interrupt
         self.seen = 0
         self.sent: dict[str, int] = {}  # samples of each run, all in order
         self.begun: dict[str, Begin] = {}
+        self.legs: dict[str, Leg] = {}
         self.ready = False
 
     def look(self) -> None:
         """Every command is checked as it leaves."""
         self.day.look()
-        for command in self.day.commands[self.seen :]:
+        new = slice(self.seen, None)
+        for command, leg in zip(self.day.commands[new], self.day.told[new], strict=True):
             if isinstance(command, (Begin, Speak, EndSpeech)):
                 assert self.ready, "nothing leaves before the vendor is ready"
+                assert command.utterance not in self.silenced, "old speech left after the interrupt"
+            if isinstance(command, (Begin, Speak)):
                 assert command.utterance not in self.dead, "old speech left after the cut-in"
             match command:
                 case Begin():
                     self.begun[command.utterance] = command
+                    self.legs[command.utterance] = leg
                     so_far = self.sent.get(command.run, 0)
                     assert command.offset <= so_far, "what is brought back leaves a hole"
                     self.sent[command.run] = command.offset
@@ -131,8 +144,8 @@ class Conversation(RuleBasedStateMachine):
                     assert command.pcm == voice(samples / RATE, self.sent[run]), "a wrong sample"
                     self.sent[run] += samples
                 case Interrupt():
-                    self.dead |= set(self.begun)
-            self.player.tell(command, self.day.now)
+                    self.silenced |= {name for name, its in self.legs.items() if its is leg}
+            self.players[leg].tell(command, self.day.now)
         self.seen = len(self.day.commands)
 
     @rule(seconds=st.sampled_from([0.0, 0.01, 0.2, 1.1, 4.0]))
@@ -148,13 +161,24 @@ class Conversation(RuleBasedStateMachine):
         else:
             raise AssertionError("the core asks to be looked at again and again")
         self.day.now = end
-        self.player.play(end)
+        for player in self.players.values():
+            player.play(end)
 
     @rule()
     def vendor_is_ready(self) -> None:
         self.ready = True
-        self.day.core.ready(now=self.day.now)
+        for leg in self.day.legs:
+            self.day.core.ready(leg, now=self.day.now)
         self.look()
+
+    @rule(number=st.sampled_from([0, 1]), at_once=st.booleans())
+    def another_leg_carries(self, number: int, at_once: bool) -> None:
+        leg = self.day.legs[number]
+        before = self.carrier
+        self.day.core.carry(leg, at_once=at_once, now=self.day.now)
+        self.look()
+        if at_once and leg is not before and self.ready:
+            assert self.players[before].is_silent, "two are heard"
 
     @rule(seconds=st.sampled_from([0.0, 0.005, 0.3, 3.0]))
     def tts_says(self, seconds: float) -> None:
@@ -212,25 +236,29 @@ class Conversation(RuleBasedStateMachine):
     @rule(data=st.data())
     def vendor_says(self, data: st.DataObject) -> None:
         """Some of what it has to say arrives: perhaps twice, perhaps never."""
-        for event in list(self.player.acks):
-            fate = data.draw(st.sampled_from(["arrives", "twice", "lost", "later"]))
-            if fate == "later":
-                break
-            self.player.acks.popleft()
-            if fate != "lost" and (type(event) in self.told or isinstance(event, Interrupted)):
-                for _ in range(2 if fate == "twice" else 1):
-                    self.day.core.receive(event, now=self.day.now)
+        for leg, player in self.players.items():
+            for event in list(player.acks):
+                fate = data.draw(st.sampled_from(["arrives", "twice", "lost", "later"]))
+                if fate == "later":
+                    break
+                player.acks.popleft()
+                if fate != "lost" and (type(event) in self.told or isinstance(event, Interrupted)):
+                    for _ in range(2 if fate == "twice" else 1):
+                        self.day.core.receive(event, leg, now=self.day.now)
         self.look()
 
     @rule(utterance=st.sampled_from(["u1", "u2", "u9"]), samples=st.integers(-5, 10**7))
     def somebody_lies(self, utterance: str, samples: int) -> None:
-        self.day.core.receive(Played(utterance, samples), now=self.day.now)
+        self.day.core.receive(Played(utterance, samples), self.day.leg, now=self.day.now)
         self.look()
 
     @invariant()
     def speech_starts_and_stops_in_turn(self) -> None:
         if not hasattr(self, "day"):
             return
+        for _, report in self.day.reports:
+            if isinstance(report, CarriedBy):
+                self.carrier = report.leg
         kinds = [type(r) for _, r in self.day.reports]
         edges = [k for k in kinds if k in (SpeakingStarted, SpeakingStopped)]
         assert edges == [SpeakingStarted, SpeakingStopped] * (len(edges) // 2) + [

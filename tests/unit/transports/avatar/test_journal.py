@@ -135,6 +135,25 @@ async def test_a_stop_that_is_not_confirmed_stays_noted_for_the_next_start(tmp_p
     assert len(await Journal(tmp_path).entries()) == 1
 
 
+async def test_vendor_that_does_not_answer_is_not_waited_for_and_what_may_run_is_told(
+    tmp_path: Path,
+) -> None:
+    die(tmp_path, "s1", "lost", "s2")
+    told: list[str] = []
+    sink = logger.add(told.append, format="{message}")
+
+    async def stop(session: str) -> None:
+        await asyncio.sleep(3600)
+
+    async with asyncio.timeout(6):
+        running = await reap(Journal(tmp_path), "V", KEY, stop, within_s=5)
+    logger.remove(sink)
+    assert [each.session for each in running] == ["s1", None, "s2"]
+    assert len(told) == 3
+    assert all("may run until 20" in line for line in told)
+    assert "s2 of a dead bot is not stopped (V did not answer)" in told[2]
+
+
 async def test_past_the_vendors_limit_what_has_no_name_is_over_and_what_has_one_is_stopped(
     tmp_path: Path,
 ) -> None:

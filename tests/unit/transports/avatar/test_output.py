@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from loguru import logger
 from pipecat.frames.frames import (
     BotSpeakingFrame,
     BotStartedSpeakingFrame,
@@ -318,6 +319,39 @@ async def test_a_lost_vendor_is_an_error_of_the_pipeline_and_says_no_secret() ->
         assert not stage.output.is_usable
 
 
+async def test_the_end_does_not_wait_for_what_begins_after_the_vendor_was_lost() -> None:
+    vendor = MemoryVendor()
+    async with on_stage(vendor) as stage:
+        vendor.says(GONE)
+        await asyncio.sleep(0.1)
+        await stage.push(TTSStartedFrame(context_id="c"))  # and the TTS was interrupted behind it
+        asked_at = asyncio.get_running_loop().time()
+        await stage.push(EndFrame())
+        while not stage.after.kinds(EndFrame):
+            await asyncio.sleep(0.01)
+        assert asyncio.get_running_loop().time() - asked_at < 0.5
+
+
+async def test_a_lost_vendor_cuts_off_who_still_speaks() -> None:
+    vendor = MemoryVendor()
+    async with on_stage(vendor) as stage:
+        await stage.reply()
+        await asyncio.sleep(1.0)
+        vendor.says(GONE)
+        await asyncio.sleep(0.1)
+        assert [type(f) for f in stage.before.up if isinstance(f, InterruptionFrame)]
+        assert stage.after.kinds(InterruptionFrame) == [InterruptionFrame]
+
+
+async def test_an_error_that_is_gone_on_from_leaves_the_output_usable() -> None:
+    vendor = MemoryVendor()
+    vendor.refuses = True  # with 401, which Pipecat takes for lasting
+    async with on_stage(vendor, stand_in=MemoryVendor(), goes_on_without=True) as stage:
+        await asyncio.sleep(0.1)
+        assert [f for f in stage.before.up if isinstance(f, ErrorFrame)]
+        assert stage.output.is_usable
+
+
 async def test_a_vendor_that_opens_slowly_holds_up_nobody() -> None:
     vendor = MemoryVendor(Profile(start_delay_s=START_S))
     vendor.opens_after_s = 10.0
@@ -331,3 +365,29 @@ async def test_a_vendor_that_opens_slowly_holds_up_nobody() -> None:
         assert stage.after.kinds(Odd) == [Odd]
         await asyncio.sleep(20)
         assert stage.after.heard() == WORDS
+
+
+async def test_the_page_learns_who_is_seen_and_no_log_learns_its_token() -> None:
+    vendor = MemoryVendor(Profile(start_delay_s=START_S))
+    vendor.viewer = {"kind": "livekit", "url": "wss://room.example", "token": "SECRET-room"}
+    lines: list[str] = []
+    sink = logger.add(lines.append, level="TRACE", format="{message}")
+    async with on_stage(vendor, stand_in=MemoryVendor()) as stage:
+        stage.output.page_says("avatar-watch", {})
+        stage.output.page_says("avatar-joined", {})
+        await asyncio.sleep(0.1)
+        stage.output.page_says("avatar-left", {})
+        await asyncio.sleep(0.1)
+        told = [
+            frame.message["data"]
+            for frame in stage.after.down
+            if isinstance(frame, OutputTransportMessageUrgentFrame)
+        ]
+    logger.remove(sink)
+    assert sorted(told, key=lambda data: data["type"] == "avatar-room") == [
+        {"type": "avatar-face", "by": "vendor"},
+        {"type": "avatar-face", "by": "local"},
+        {"type": "avatar-room", **vendor.viewer},
+    ]
+    assert lines
+    assert not any("SECRET" in line for line in lines)

@@ -65,7 +65,7 @@ def test_sentences_are_heard_when_the_server_plays_them(dialect: str) -> None:
         day.commands.clear()
         while events and events[0][0] <= day.now:
             for event in wire.decode(events.pop(0)[1]):
-                day.core.receive(event, now=day.now)
+                day.core.receive(event, day.leg, now=day.now)
         day.pass_time(EVERY_S)
     at = start + DELAY_S
     for number, length in enumerate(lengths):
@@ -90,10 +90,10 @@ def test_sentences_without_a_word_between_them_are_followed_by_their_length() ->
         wire.encode(command)
     day.pass_time(DELAY_S)
     for event in wire.decode(json.dumps({"type": "agent.state_updated", "new_state": "talking"})):
-        day.core.receive(event, now=day.now)
+        day.core.receive(event, day.leg, now=day.now)
     day.pass_time(6.0)
     for event in wire.decode(json.dumps({"type": "agent.state_updated", "new_state": "idle"})):
-        day.core.receive(event, now=day.now)
+        day.core.receive(event, day.leg, now=day.now)
     day.pass_time(0.1)
     assert day.core.quiet
     for number in range(3):

@@ -1,0 +1,200 @@
+"""Who shows the face besides the page: one row per value of `AVATAR`, and what it costs.
+
+A part of `bot.py`: it knows the settings and the vendors, which do not know each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol
+
+from settings import Settings
+from transports.avatar import (
+    AvatarError,
+    AvatarNotFound,
+    ConnectionLost,
+    JournalUnusable,
+    KeyRefused,
+    NeverReady,
+    NoCredits,
+    RateLimited,
+    TooManySessions,
+    UnexpectedReply,
+    Vendor,
+    VendorRefused,
+    VendorUnreachable,
+)
+from transports.avatar.journal import Entry, Journal
+
+GOODBYE_S = 60
+"""A session at a vendor may last so much longer than the conversation."""
+
+PLAN_S = 1_200
+"""The longest session that LiveAvatar's plans were seen to allow. It refuses to be asked for more
+than a plan has, so that beyond this it is left to the plan."""
+
+
+class FaceError(Exception):
+    """A face cannot be shown. The text is a sentence for whoever started the process."""
+
+
+class PaidVendor(Vendor, Protocol):
+    """A vendor whose sessions cost money while they run."""
+
+    async def reap(self) -> list[Entry]:
+        """Stop what dead processes have left open, and return what may still run.
+
+        Raises:
+            JournalUnusable
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One row: how a vendor is called and built.
+
+    Attributes:
+        title: What people call it.
+        key: The variable with its key.
+        choices: The variables with what it has to know besides.
+        module: Where it is, imported before the first conversation.
+        api_url: The address of its API.
+        build: Makes the vendor of one conversation.
+    """
+
+    title: str
+    key: str
+    choices: str
+    module: str
+    api_url: Callable[[Settings], str]
+    build: Callable[[Settings, Journal], PaidVendor]
+
+
+def preload(config: Settings) -> None:
+    """Load what the face needs. Starts no thread and opens nothing; survives a fork."""
+    if config.avatar in FACES:
+        import_module(FACES[config.avatar].module)
+
+
+def vendor(config: Settings) -> PaidVendor:
+    """Who shows the face of one conversation, where it is not the page."""
+    journal = Journal.of_this_user() if config.avatar_journal else Journal(None)
+    return FACES[config.avatar].build(config, journal)
+
+
+async def stop_what_was_left(config: Settings) -> None:
+    """Stop what killed bots have left running at the vendor; takes seconds at most.
+
+    Raises:
+        FaceError: It cannot be noted down what is paid for.
+    """
+    if config.avatar not in FACES:
+        return
+    try:
+        await vendor(config).reap()
+    except JournalUnusable as error:
+        raise FaceError(
+            f"AVATAR={config.avatar} costs money while it runs, and {error}. Make the folder"
+            " avatarbot in XDG_STATE_HOME (~/.local/state) writable for you and closed to others."
+            " AVATAR_JOURNAL=off goes without; then nothing stops what a killed bot leaves running."
+        ) from None
+
+
+def explain(config: Settings, error: Exception) -> str | None:
+    """What the person is told of an error of the vendor. It quotes nobody."""
+    face = FACES[config.avatar]
+    match error:
+        case ConnectionLost() if config.avatar == "liveavatar" and config.liveavatar_sandbox:
+            pattern = "A minute of {title}'s sandbox is over, or the connection to it was lost."
+        case RateLimited(retry_after_s=float(seconds)):
+            pattern = f"{{title}} takes no more requests now. Wait {seconds:g} s."
+        case AvatarError():
+            pattern = next(said for kind, said in _SAID.items() if isinstance(error, kind))
+        case _:
+            return None
+    return pattern.format(title=face.title, key=face.key, choices=face.choices)
+
+
+_SAID: Mapping[type[AvatarError], str] = {
+    KeyRefused: "{title} does not accept the key. Check {key}.",
+    NoCredits: "{title} says that the account has no credit left.",
+    TooManySessions: "{title} already runs as many sessions as the account may have. Wait until"
+    " one has ended.",
+    AvatarNotFound: "{title} cannot show this avatar. Check {choices}.",
+    RateLimited: "{title} takes no more requests now. Wait a minute.",
+    VendorRefused: "{title} refuses what it is asked. Check {choices}.",
+    VendorUnreachable: "{title} cannot be reached, or has a problem of its own. Try again later.",
+    UnexpectedReply: "{title} answers in a way that this version does not understand.",
+    NeverReady: "{title} did not become ready in time. Try again later.",
+    ConnectionLost: "The connection to {title} was lost.",
+    JournalUnusable: "It cannot be noted down that {title} is paid for, so it is not started. The"
+    " bot's log says why.",
+    AvatarError: "{title} has failed.",
+}
+"""The first that fits."""
+
+
+def _liveavatar(config: Settings, journal: Journal) -> PaidVendor:
+    from transports.heygen.liveavatar import SANDBOX_AVATAR, LiveAvatarVendor
+
+    longest_s = config.max_session_seconds + GOODBYE_S
+    return LiveAvatarVendor(
+        api_key=config.liveavatar_api_key or "",
+        avatar_id=config.liveavatar_avatar_id or SANDBOX_AVATAR,
+        sandbox=config.liveavatar_sandbox,
+        max_session_s=longest_s if longest_s <= PLAN_S else None,
+        journal=journal,
+        api_url=config.liveavatar_api_url,
+    )
+
+
+def _heygen(config: Settings, journal: Journal) -> PaidVendor:
+    from transports.heygen import InteractiveVendor
+
+    return InteractiveVendor(
+        api_key=config.heygen_api_key or "",
+        avatar_id=config.heygen_avatar_id,
+        journal=journal,
+        api_url=config.heygen_api_url,
+    )
+
+
+def _heygen_alpha(config: Settings, journal: Journal) -> PaidVendor:
+    from transports.heygen import AlphaVendor
+
+    return AlphaVendor(
+        api_key=config.heygen_api_key or "",
+        avatar_id=config.heygen_avatar_id,
+        journal=journal,
+        api_url=config.heygen_api_url,
+    )
+
+
+FACES: Mapping[str, Face] = {
+    "liveavatar": Face(
+        "LiveAvatar",
+        "LIVEAVATAR_API_KEY",
+        "LIVEAVATAR_AVATAR_ID and LIVEAVATAR_SANDBOX",
+        "transports.heygen",
+        lambda config: config.liveavatar_api_url,
+        _liveavatar,
+    ),
+    "heygen": Face(
+        "HeyGen",
+        "HEYGEN_API_KEY",
+        "HEYGEN_AVATAR_ID",
+        "transports.heygen",
+        lambda config: config.heygen_api_url,
+        _heygen,
+    ),
+    "heygen-alpha": Face(
+        "HeyGen",
+        "HEYGEN_API_KEY",
+        "HEYGEN_AVATAR_ID",
+        "transports.heygen",
+        lambda config: config.heygen_api_url,
+        _heygen_alpha,
+    ),
+}

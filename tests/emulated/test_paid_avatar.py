@@ -1,0 +1,193 @@
+"""`AVATAR=liveavatar` and its kin: the bot as people run it, and what it does at the vendor."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from emulators.heygen import serve
+from tests.emulated.paying import EVERY, GREETING, account, answer_to, leaks, talking, watch
+from tests.emulated.visitor import VOICE_HZ, running_bot, visiting
+
+pytestmark = pytest.mark.asyncio
+
+NOTICED_S = 3.0
+ENDS = "The conversation ends here."
+GOES_ON = "The drawn face goes on without it."
+ON_ERROR = pytest.mark.parametrize("on_error", ["end", "local"])
+
+
+@EVERY
+async def test_speech_reaches_the_avatar_of_who_watches_it(tmp_path: Path, avatar: str) -> None:
+    async with serve() as emulator, talking(tmp_path, emulator, avatar) as visitor:
+        assert (await visitor.kind("session"))["avatar"] == avatar
+        await emulator.until(emulator.running)
+        await watch(visitor)
+        room = await visitor.kind("avatar-room")
+        assert room["kind"] == "livekit"
+        assert room["token"].startswith("SECRET-viewer-")
+        await visitor.until(lambda m: m["type"] == "avatar-face" and m["by"] == "vendor")
+        answer = await answer_to(visitor, "What is your name?")
+        assert sum(each.seconds for each in emulator.heard()) > 0.03 * len(answer)
+        if avatar == "liveavatar":
+            asked = emulator.session().terms.request
+            assert "max_session_duration" not in asked, "more than plans allow"
+
+
+async def test_voice_of_who_does_not_watch_comes_by_the_page(tmp_path: Path) -> None:
+    async with serve() as emulator, talking(tmp_path, emulator) as visitor:
+        await emulator.until(emulator.running)
+        assert await visitor.answer() == GREETING
+        assert sum(visitor.heard.values()) > VOICE_HZ
+        assert emulator.received("agent.speak") == []
+
+
+async def test_session_may_last_as_long_as_the_conversation_and_its_goodbye(
+    tmp_path: Path,
+) -> None:
+    async with (
+        serve() as emulator,
+        talking(tmp_path, emulator, MAX_SESSION_SECONDS="600") as visitor,
+    ):
+        await emulator.until(emulator.running)
+        assert emulator.session().terms.limit_s == 660
+        await visitor.send("disconnect-bot", {})
+        await visitor.until_over()
+
+
+FAULTS: list[Any] = [
+    pytest.param(
+        {"settings": {"LIVEAVATAR_API_KEY": "SECRET-of-somebody-else"}},
+        "LiveAvatar does not accept the key. Check LIVEAVATAR_API_KEY.",
+        id="wrong key",
+    ),
+    pytest.param(
+        {"knobs": {"credits": 0}},
+        "LiveAvatar says that the account has no credit left.",
+        id="no credits",
+    ),
+    pytest.param(
+        {"fail": {"call": "start", "status": 409}},
+        "LiveAvatar already runs as many sessions as the account may have."
+        " Wait until one has ended.",
+        id="too many sessions",
+    ),
+    pytest.param(
+        {"knobs": {"avatars": "a3e5c1d0-0000-4000-8000-000000000000"}},
+        "LiveAvatar cannot show this avatar. Check LIVEAVATAR_AVATAR_ID and LIVEAVATAR_SANDBOX.",
+        id="no such avatar",
+    ),
+    pytest.param(
+        {"fail": {"call": "token", "status": 429, "headers": {"Retry-After": "20"}}},
+        "LiveAvatar takes no more requests now. Wait 20 s.",
+        id="too many calls",
+    ),
+    pytest.param(
+        {"fail": {"call": "start", "status": 500}},
+        "LiveAvatar cannot be reached, or has a problem of its own. Try again later.",
+        id="vendor down",
+    ),
+    pytest.param(
+        {"knobs": {"omit_ws_url": True}},
+        "LiveAvatar answers in a way that this version does not understand.",
+        id="reply without a socket",
+    ),
+]
+
+
+@ON_ERROR
+@pytest.mark.parametrize(("fault", "said"), FAULTS)
+async def test_avatar_that_cannot_start_is_told_of(
+    tmp_path: Path, fault: dict[str, Any], said: str, on_error: str
+) -> None:
+    settings = {"AVATAR_ON_START_ERROR": on_error, **fault.get("settings", {})}
+    async with serve(**fault.get("knobs", {})) as emulator:
+        if "fail" in fault:
+            emulator.fail(**fault["fail"])
+        async with talking(tmp_path, emulator, **settings) as visitor:
+            told = await visitor.kind("notice")
+            if on_error == "end":
+                async with asyncio.timeout(NOTICED_S):
+                    await visitor.until_over()
+            else:
+                assert await visitor.answer() == GREETING
+                assert "Ava" in await answer_to(visitor, "What is your name?")
+            assert told["text"] == f"{said} {ENDS if on_error == 'end' else GOES_ON}"
+            assert visitor.notices() == [told["text"]]
+
+
+@ON_ERROR
+async def test_avatar_that_is_never_ready_is_told_of(tmp_path: Path, on_error: str) -> None:
+    async with (
+        serve(never_connected=True) as emulator,
+        talking(tmp_path, emulator, AVATAR_ON_START_ERROR=on_error) as visitor,
+    ):
+        assert await visitor.answer() == GREETING
+        told = await visitor.kind("notice")
+        said = "LiveAvatar did not become ready in time. Try again later."
+        assert told["text"] == f"{said} {ENDS if on_error == 'end' else GOES_ON}"
+        async with asyncio.timeout(NOTICED_S):
+            await emulator.until(lambda: not emulator.running())
+            if on_error == "end":
+                await visitor.until_over()
+
+
+@pytest.mark.parametrize("how", ["close", "break", "end"])
+async def test_avatar_that_is_lost_ends_the_conversation(tmp_path: Path, how: str) -> None:
+    async with (
+        serve() as emulator,
+        talking(tmp_path, emulator, AVATAR_ON_START_ERROR="local") as visitor,
+    ):
+        await emulator.until(emulator.running)
+        await watch(visitor)
+        await visitor.until(lambda m: m["type"] == "avatar-face" and m["by"] == "vendor")
+        await visitor.type("Tell me a story.")
+        await emulator.until(lambda: emulator.received("agent.speak"))
+        emulator.script(how)
+        async with asyncio.timeout(NOTICED_S):
+            told = await visitor.kind("notice")
+            await visitor.until_over()
+            await emulator.until(lambda: not emulator.running())
+        assert told["text"] == f"The connection to LiveAvatar was lost. {ENDS}"
+        assert told["ends"]
+
+
+async def test_minute_of_the_sandbox_that_is_over_is_told_as_such(tmp_path: Path) -> None:
+    sandbox = {"LIVEAVATAR_AVATAR_ID": "", "LIVEAVATAR_SANDBOX": "true"}
+    async with (
+        serve(sandbox_seconds=3) as emulator,
+        talking(tmp_path, emulator, **sandbox) as visitor,
+    ):
+        told = await visitor.kind("notice")
+        assert told["text"].startswith("A minute of LiveAvatar's sandbox is over, or")
+        await visitor.until_over()
+
+
+@EVERY
+@pytest.mark.parametrize("how", ["hangs up", "says so"])
+async def test_who_leaves_ends_the_session(tmp_path: Path, avatar: str, how: str) -> None:
+    async with serve() as emulator, talking(tmp_path, emulator, avatar) as visitor:
+        await emulator.until(emulator.running)
+        if how == "says so":
+            await visitor.send("disconnect-bot", {})
+            await visitor.until_over()
+
+
+@pytest.mark.parametrize("rest_delay_ms", [0, 400])
+async def test_bot_that_is_told_to_stop_stops_its_session(
+    tmp_path: Path, rest_delay_ms: int
+) -> None:
+    async with serve(rest_delay_ms=rest_delay_ms) as emulator:
+        async with (
+            running_bot(tmp_path, **account("liveavatar", emulator)) as bot,
+            visiting(bot),
+        ):
+            await emulator.until(lambda: emulator.sessions)
+            bot.process.terminate()
+            async with asyncio.timeout(10):
+                await bot.process.wait()
+        assert [each for each in emulator.sessions.values() if each.ended_at is None] == []
+        assert leaks(tmp_path, bot) == []

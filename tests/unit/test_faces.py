@@ -1,0 +1,79 @@
+"""Who shows the face: built from the settings, and every error of it in a sentence."""
+
+from __future__ import annotations
+
+import inspect
+
+import pytest
+
+import faces
+import settings
+from transports import avatar
+from transports.avatar import AvatarError, ConnectionLost, RateLimited
+from transports.heygen import AlphaVendor, InteractiveVendor, LiveAvatarVendor
+
+KEYS = {
+    "LIVEAVATAR_API_KEY": "SECRET-1",
+    "LIVEAVATAR_AVATAR_ID": "a1",
+    "HEYGEN_API_KEY": "SECRET-2",
+}
+KINDS = [
+    each
+    for each in vars(avatar).values()
+    if inspect.isclass(each) and issubclass(each, AvatarError)
+]
+
+
+def load(avatar: str, **environment: str) -> settings.Settings:
+    return settings.load({"AVATAR": avatar, **KEYS, **environment}, dotenv=None)
+
+
+def test_every_choice_of_avatar_has_a_row() -> None:
+    assert {*faces.FACES} == {*settings.AVATARS}
+    variables = {each.name for each in settings.VARIABLES}
+    for name, face in faces.FACES.items():
+        assert face.key == settings.AVATARS[name].upper()
+        assert {each for each in face.choices.split() if each.isupper()} <= variables
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("liveavatar", LiveAvatarVendor),
+        ("heygen", InteractiveVendor),
+        ("heygen-alpha", AlphaVendor),
+    ],
+)
+def test_settings_make_the_vendor(name: str, kind: type) -> None:
+    assert type(faces.vendor(load(name))) is kind
+
+
+@pytest.mark.parametrize("name", faces.FACES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_error_has_a_sentence_that_quotes_nobody(kind: type[AvatarError], name: str) -> None:
+    error = kind.__new__(kind)
+    error.args = ("SECRET-quoted",)
+    text = faces.explain(load(name), error)
+    assert text
+    assert text.endswith(".")
+    assert "{" not in text
+    assert "SECRET-" not in text
+    assert faces.FACES[name].title in text
+    assert text != f"{faces.FACES[name].title} has failed." or kind is AvatarError
+
+
+def test_who_is_asked_to_wait_is_told_how_long() -> None:
+    told = faces.explain(load("heygen"), RateLimited("HeyGen", 429, 7.0))
+    assert told == "HeyGen takes no more requests now. Wait 7 s."
+
+
+def test_minute_of_the_sandbox_is_no_fault_of_the_network() -> None:
+    lost = ConnectionLost("LiveAvatar")
+    assert faces.explain(load("liveavatar"), lost) == "The connection to LiveAvatar was lost."
+    in_sandbox = faces.explain(load("liveavatar", LIVEAVATAR_SANDBOX="true"), lost)
+    assert in_sandbox
+    assert "sandbox" in in_sandbox
+
+
+def test_fault_of_our_own_is_not_blamed_on_the_vendor() -> None:
+    assert faces.explain(load("liveavatar"), ZeroDivisionError()) is None

@@ -1,0 +1,145 @@
+"""Who is heard: the face where somebody watches it, what stands in for it elsewhere."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from tests.unit.transports.avatar.memory_vendor import GONE, MemoryVendor
+from tests.unit.transports.avatar.plays import on_stage
+from tests.unit.transports.avatar.speaking import RATE, voice
+from transports.avatar.commands import Interrupt, Speak
+from transports.avatar.errors import ConnectionLost, NeverReady, VendorRefused
+from transports.avatar.reports import CarriedBy
+from transports.avatar.vendor import Profile
+
+pytestmark = pytest.mark.asyncio
+
+
+def said(vendor: MemoryVendor) -> bytes:
+    return b"".join(c.pcm for c in vendor.commands(Speak) if isinstance(c, Speak))
+
+
+async def test_who_is_not_known_to_watch_hears_the_stand_in_and_waits_for_nobody() -> None:
+    vendor, stand_in = MemoryVendor(), MemoryVendor()
+    vendor.opens_after_s = 10.0
+    async with on_stage(vendor, stand_in) as play:
+        await asyncio.sleep(0.01)
+        play.say(1.0)
+        await asyncio.sleep(0.01)
+        assert said(stand_in) == voice(1.0)
+        await asyncio.sleep(12.0)
+        play.say(1.0)
+        await asyncio.sleep(2.0)
+        assert vendor.opened == 1
+        assert said(vendor) == b""
+
+
+async def test_the_face_takes_over_once_it_is_ready_and_watched_whichever_comes_first() -> None:
+    for joins_at_s in (0.5, 2.0):
+        vendor, stand_in = MemoryVendor(), MemoryVendor()
+        vendor.opens_after_s = 1.0
+        async with on_stage(vendor, stand_in) as play:
+            await asyncio.sleep(joins_at_s)
+            play.stage.page_says("avatar-joined", {})
+            await asyncio.sleep(2.0)
+            play.say(1.0)
+            await asyncio.sleep(2.0)
+            assert said(vendor) == voice(1.0)
+            assert said(stand_in) == b""
+            carried = [r for r in play.reports if isinstance(r, CarriedBy)]
+            assert [play.stage.is_face(each.leg) for each in carried] == [True]
+
+
+async def test_who_no_longer_watches_hears_the_rest_from_the_stand_in() -> None:
+    vendor, stand_in = MemoryVendor(Profile(start_delay_s=0.2)), MemoryVendor()
+    async with on_stage(vendor, stand_in) as play:
+        play.stage.page_says("avatar-joined", {})
+        await asyncio.sleep(0.01)
+        play.say(3.0)
+        await asyncio.sleep(1.2)
+        play.stage.page_says("avatar-left", {})
+        await asyncio.sleep(0.01)
+        assert len(vendor.commands(Interrupt)) == 1
+        assert said(stand_in) == voice(3.0)[-len(said(stand_in)) :]
+        assert len(said(stand_in)) / 2 / RATE == pytest.approx(2.0, abs=0.05)
+
+
+async def test_the_page_is_told_where_the_face_is_when_it_asks_and_when_it_is_there() -> None:
+    for asks_at_s in (0.0, 2.0):
+        vendor = MemoryVendor()
+        vendor.opens_after_s = 1.0
+        vendor.viewer = {"kind": "livekit", "url": "wss://room.example", "token": "t"}
+        async with on_stage(vendor, MemoryVendor()) as play:
+            await asyncio.sleep(asks_at_s)
+            play.stage.page_says("avatar-watch", {})
+            await asyncio.sleep(3.0)
+            assert play.shown == [vendor.viewer]
+
+
+async def test_nobody_is_told_who_does_not_ask() -> None:
+    vendor = MemoryVendor()
+    vendor.viewer = {"kind": "livekit", "url": "wss://room.example", "token": "t"}
+    async with on_stage(vendor, MemoryVendor()) as play:
+        await asyncio.sleep(1.0)
+        assert play.shown == []
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_a_face_that_cannot_be_started_ends_the_speech_unless_it_may_go_on(
+    goes_on: bool,
+) -> None:
+    vendor, stand_in = MemoryVendor(), MemoryVendor()
+    vendor.opens_after_s, vendor.refuses = 1.0, True
+    async with on_stage(vendor, stand_in, goes_on_without=goes_on) as play:
+        await asyncio.sleep(0.01)
+        play.say(3.0)
+        await asyncio.sleep(1.5)
+        play.say(1.0)
+        await asyncio.sleep(5.0)
+        assert [type(e) for e in play.errors] == [VendorRefused]
+        assert play.ended is not goes_on
+        assert said(stand_in) == (voice(3.0) + voice(1.0) if goes_on else voice(3.0))
+
+
+async def test_a_face_that_is_never_ready_is_one_that_cannot_be_started() -> None:
+    vendor = MemoryVendor()
+    vendor.ready_at_once = False
+    async with on_stage(vendor, MemoryVendor(), goes_on_without=True) as play:
+        await asyncio.sleep(16.0)
+        assert [type(e) for e in play.errors] == [NeverReady]
+        assert not play.ended
+        assert vendor.open_sessions == 0
+
+
+async def test_a_face_that_is_lost_in_mid_call_ends_the_speech() -> None:
+    vendor = MemoryVendor()
+    async with on_stage(vendor, MemoryVendor(), goes_on_without=True) as play:
+        play.stage.page_says("avatar-joined", {})
+        await asyncio.sleep(0.01)
+        play.say(5.0)
+        await asyncio.sleep(1.0)
+        vendor.says(GONE)
+        await asyncio.sleep(0.01)
+        assert [type(e) for e in play.errors] == [ConnectionLost]
+        assert play.ended
+        assert play.core.quiet
+
+
+async def test_whoever_waits_for_a_lost_face_is_told_before_the_vendor_has_closed_it() -> None:
+    vendor = MemoryVendor()
+    vendor.closes_after_s = 4.0
+    async with on_stage(vendor) as play:
+        await asyncio.sleep(0.01)
+        vendor.says(GONE)
+        await asyncio.sleep(0.01)
+        assert [type(e) for e in play.errors] == [ConnectionLost]
+        await asyncio.sleep(4.0)
+        assert vendor.open_sessions == 0
+
+
+async def test_two_that_take_audio_of_different_rates_cannot_stand_in_for_each_other() -> None:
+    with pytest.raises(ValueError, match="different rates"):
+        async with on_stage(MemoryVendor(), MemoryVendor(Profile(sample_rate=16_000))):
+            pass

@@ -1,0 +1,96 @@
+import { Trouble } from "./start.js";
+
+/** Who the avatar is in a room of HeyGen's. In another room it is whoever shows a picture first. */
+const HEYGEN = "heygen";
+
+/**
+ * What a room tells its owner.
+ * @typedef {object} RoomListener
+ * @property {(tracks: {picture: MediaStreamTrack | null, sound: MediaStreamTrack | null}) => void} onTracks what there is of the avatar now
+ * @property {(forGood: boolean) => void} onGone the room was lost; `forGood`: there is no point in coming back
+ */
+
+/** A LiveKit room, in which this page looks and listens and publishes nothing. */
+export class LiveKitRoom {
+  #listener;
+  #room = null;
+  #joined = false;
+  #left = false;
+
+  /** @param {RoomListener} listener */
+  constructor(listener) {
+    this.#listener = listener;
+  }
+
+  /**
+   * Can be called again when it failed or the room was lost. Rejects with a `Trouble`.
+   * @param {string} url
+   * @param {string} token
+   */
+  async join(url, token) {
+    const livekit = await load();
+    this.#room ??= this.#furnish(livekit);
+    try {
+      if (!this.#left) await this.#room.connect(url, token);
+    } catch (error) {
+      throw new Trouble("The avatar's room cannot be reached.", { lasting: error.reason === livekit.ConnectionErrorReason.NotAllowed });
+    }
+    if (this.#left) {
+      this.leave();
+      throw new Trouble("The avatar's room was left.", { lasting: true });
+    }
+    this.#joined = true;
+    this.#look();
+  }
+
+  /** Nothing is told afterwards. */
+  leave() {
+    this.#left = true;
+    this.#room?.removeAllListeners();
+    this.#room?.disconnect().catch(() => {}); // gone already
+  }
+
+  #furnish({ Room, RoomEvent, DisconnectReason, setLogLevel }) {
+    setLogLevel("silent"); // its lines hold addresses with the token
+    const final = [DisconnectReason.DUPLICATE_IDENTITY, DisconnectReason.PARTICIPANT_REMOVED, DisconnectReason.ROOM_DELETED];
+    const room = new Room({
+      adaptiveStream: false, // pauses a picture that is small or covered
+      singlePeerConnection: false, // older servers refuse that, and the browser's console would show the address with the token
+    });
+    for (const event of [
+      RoomEvent.TrackSubscribed,
+      RoomEvent.TrackUnsubscribed,
+      RoomEvent.TrackMuted,
+      RoomEvent.TrackUnmuted,
+      RoomEvent.Reconnected,
+    ]) {
+      room.on(event, () => this.#look());
+    }
+    room.on(RoomEvent.Disconnected, (reason) => {
+      if (!this.#joined) return; // `join` rejects
+      this.#joined = false;
+      this.#look();
+      this.#listener.onGone(final.includes(reason));
+    });
+    return room;
+  }
+
+  #look() {
+    const others = this.#joined ? [...this.#room.remoteParticipants.values()] : [];
+    const avatar = others.find((each) => each.identity === HEYGEN) ?? others.find((each) => trackOf(each, "video") !== null);
+    this.#listener.onTracks({ picture: trackOf(avatar, "video"), sound: trackOf(avatar, "audio") });
+  }
+}
+
+async function load() {
+  try {
+    return await import("/assets/livekit-client.js");
+  } catch {
+    throw new Trouble("The page could not load what plays the avatar's room.");
+  }
+}
+
+function trackOf(participant, kind) {
+  const published = [...(participant?.trackPublications.values() ?? [])];
+  return published.find((each) => each.kind === kind && each.track && !each.isMuted)?.track.mediaStreamTrack ?? null;
+}
