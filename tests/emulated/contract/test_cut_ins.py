@@ -34,7 +34,7 @@ from tests.emulated.contract.stage import (
     voice,
     word,
 )
-from tests.emulated.contract.vendors import EVERY, LOCAL, OVER_A_SOCKET, Row
+from tests.emulated.contract.vendors import EVERY, LOCAL, REMOTE, ROWS, Row
 
 pytestmark = pytest.mark.asyncio
 
@@ -123,12 +123,17 @@ STATES: list[Callable[[Bot, Any], Awaitable[int]]] = [
 ]
 
 
-@EVERY
 async def test_a_cut_in_is_one_interrupt_where_anything_is_unheard_and_else_none(
-    row: Row, tmp_path: Path
+    tmp_path: Path,
 ) -> None:
-    states = [state for state in STATES if row.end or state is not between_sentences]
-    await together(*((state.__name__, cut_in(row, tmp_path, state)) for state in states))
+    await together(
+        *(
+            (f"{row.name}, {state.__name__}", cut_in(row, tmp_path, state))
+            for row in ROWS
+            for state in STATES
+            if row.end or state is not between_sentences
+        )
+    )
 
 
 async def cut_in(row: Row, tmp_path: Path, state: Callable[[Bot, Any], Awaitable[int]]) -> None:
@@ -153,12 +158,15 @@ async def cut_in(row: Row, tmp_path: Path, state: Callable[[Bot, Any], Awaitable
         assert bot.told == pair * (len(bot.told) // 2)
 
 
-@OVER_A_SOCKET
-async def test_what_is_cut_before_the_vendor_is_ready_is_never_heard(
-    row: Row, tmp_path: Path
-) -> None:
+async def test_what_is_cut_before_the_vendor_is_ready_is_never_heard(tmp_path: Path) -> None:
     delays = {"opening": {"rest_delay_ms": 150}, "connecting": {"connected_delay_ms": 300}}
-    await together(*((name, cut_early(row, tmp_path, delay)) for name, delay in delays.items()))
+    await together(
+        *(
+            (f"{row.name}, {name}", cut_early(row, tmp_path, delay))
+            for row in REMOTE
+            for name, delay in delays.items()
+        )
+    )
 
 
 async def cut_early(row: Row, tmp_path: Path, delay: dict[str, float]) -> None:
@@ -291,7 +299,7 @@ def measure(bot: Bot, side: Any, into: Cuts) -> None:
     into.stops_ms += [1e3 * min((at - end for at in stopped), key=abs) for end in ends]
 
 
-SHORT = (5, 4)
+SHORT = (20, 1)
 LONG = (10, 20)
 """So many conversations at a time, with so many cut-ins each."""
 

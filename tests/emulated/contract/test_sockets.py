@@ -148,7 +148,7 @@ async def test_an_interrupt_overtakes_what_a_stalled_vendor_has_not_read(
 
 @OVER_A_SOCKET
 async def test_a_slow_reader_hears_all_of_it(row: Row, tmp_path: Path) -> None:
-    pcm = voice(40.0)
+    pcm = voice(20.0)
     async with running(row, tmp_path, **QUICK) as (bot, side):
         await idle(bot, side)
         slow = asyncio.create_task(reads_now_and_then(side))
@@ -169,7 +169,7 @@ async def reads_now_and_then(side: Any) -> None:
         await asyncio.sleep(0.001)
 
 
-@OVER_A_SOCKET
+@BY_REST
 async def test_who_leaves_a_stalled_vendor_leaves_at_once(row: Row, tmp_path: Path) -> None:
     async with running(row, tmp_path, connected_delay_ms=5, leaves=CancelFrame) as (bot, side):
         await idle(bot, side)

@@ -113,5 +113,5 @@ def _each(rows: list[Row]) -> pytest.MarkDecorator:
 ROWS = [*REMOTE, LOCAL]
 EVERY = _each(ROWS)
 OVER_A_SOCKET = _each(REMOTE)
-BY_REST = _each([LITE, INTERACTIVE, ALPHA])
-"""The dialects of one service share their REST."""
+BY_REST = _each([LITE, INTERACTIVE])
+"""What opens and closes a session is the same in all dialects of a service, alpha's included."""
