@@ -40,6 +40,7 @@ class Page(FrameProcessor):
         self._said: list[Utterance] = []
         self._playing: list[Utterance] = []
         self._cuts: list[Interruption] = []
+        self._is_cut = False
         self._reported_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -72,6 +73,22 @@ class Page(FrameProcessor):
 
     # The page
 
+    async def queue_frame(
+        self,
+        frame: Frame,
+        direction: FrameDirection = FrameDirection.DOWNSTREAM,
+        callback: Any = None,
+    ) -> None:
+        """The door itself; what waits behind it when an interruption comes may be dropped."""
+        match frame:
+            case OutputTransportMessageFrame(message={"data": {"type": "avatar-begin"}}):
+                self._is_cut = False
+            case OutputTransportMessageUrgentFrame(message={"data": {"type": "avatar-cut"}}):
+                self._is_cut = True
+            case OutputAudioRawFrame(audio=pcm) if self._is_cut and self._cuts:
+                self._cuts[-1].late_bytes += len(pcm)
+        await super().queue_frame(frame, direction, callback)
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         await super().process_frame(frame, direction)
         now = self._now()
@@ -102,8 +119,7 @@ class Page(FrameProcessor):
     def _take(self, pcm: bytes, now: float) -> None:
         into = self._said[-1]
         if into.cut:
-            self._cuts[-1].late_bytes += len(pcm)
-            return
+            return  # it was on its way; the real page drops it too
         into.append(pcm, None, now)
         if into.phase is Phase.DRY:
             into.phase, into.starts_at = Phase.WAITING, now

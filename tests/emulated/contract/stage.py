@@ -180,6 +180,14 @@ def stream(side: Side) -> bytes:
     return b"".join(each.audio for each in side.heard())
 
 
+async def ready(row: Row, side: Any) -> None:
+    """Returns when the vendor can be told something."""
+    if row.calls:
+        await side.until(
+            lambda: side.sessions and side.session().avatar.state.name == "IDLE", DEADLINE_S
+        )
+
+
 async def all_heard(side: Side, within_s: float = 10.0) -> None:
     """Returns when something was sent, and all of it is over."""
 

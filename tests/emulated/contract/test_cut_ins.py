@@ -17,6 +17,7 @@ from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
     LLMFullResponseEndFrame,
+    TextFrame,
     TTSAudioRawFrame,
     TTSStartedFrame,
     TTSStoppedFrame,
@@ -28,13 +29,14 @@ from tests.emulated.contract.stage import (
     Bot,
     all_heard,
     pieces,
+    ready,
     running,
     stream,
     together,
     voice,
     word,
 )
-from tests.emulated.contract.vendors import EVERY, LOCAL, REMOTE, ROWS, Row
+from tests.emulated.contract.vendors import ALPHA, EVERY, LOCAL, REMOTE, ROWS, Row
 
 pytestmark = pytest.mark.asyncio
 
@@ -57,7 +59,7 @@ async def begun_without_a_sound(bot: Bot, side: Any) -> int:
 
 async def held_back(bot: Bot, side: Any) -> int:
     """The first samples of the TTS, fewer than the vendor wants to begin with."""
-    await bot.push(TTSStartedFrame(), *pieces(voice(0.02)))
+    await bot.push(TTSStartedFrame(), *pieces(voice(0.3)))
     await bot.before.until(TTSAudioRawFrame)
     return 1
 
@@ -76,8 +78,8 @@ async def in_mid_speech(bot: Bot, side: Any) -> int:
 
 
 async def sealed_and_still_heard(bot: Bot, side: Any) -> int:
-    await bot.say(voice(1.0))
-    await side.hears(0.8)
+    await bot.say(voice(1.5))
+    await side.hears(0.6)
     return 1
 
 
@@ -138,8 +140,7 @@ async def test_a_cut_in_is_one_interrupt_where_anything_is_unheard_and_else_none
 
 async def cut_in(row: Row, tmp_path: Path, state: Callable[[Bot, Any], Awaitable[int]]) -> None:
     async with running(row, tmp_path, connected_delay_ms=5) as (bot, side):
-        if row.calls:
-            await side.until(lambda: side.session().avatar.state.name == "IDLE")
+        await ready(row, side)
         interrupts = await state(bot, side)
         await bot.cut_in()
         await bot.push(*pieces(voice(0.1, 50)))  # what a slow TTS still had
@@ -200,9 +201,6 @@ class Cuts:
     interrupts: int = 0
 
 
-EDGE_S = 0.03
-"""So long it may take us to know of the last sample: until then an interrupt or none is right."""
-
 SURELY_S = 0.15
 NOTICED_S = 0.1
 """Speech that is cut before so much was heard may be announced by nothing."""
@@ -215,6 +213,7 @@ to reach with acknowledgements is 50 ms, and the long form tells how it is sprea
 async def cut_at_random(row: Row, folder: Path, cuts: int, seed: int, into: Cuts) -> None:
     random = Random(seed)
     async with running(row, folder, connected_delay_ms=5) as (bot, side):
+        await ready(row, side)
         for _ in range(cuts):
             await cut_once(row, bot, side, random, into)
     measure(bot, side, into)
@@ -228,17 +227,20 @@ async def cut_once(row: Row, bot: Bot, side: Any, random: Random, into: Cuts) ->
     made, seen = len(bot.before.seen), len(bot.after.seen)
     speaking = asyncio.create_task(speak(bot, pcm, words, hurry=random.choice([20.0, 1.3])))
     await asyncio.sleep(random.uniform(0.0, length / RATE_HZ + 0.45))  # the instant
+    speaking.cancel()
+    barriers = len(bot.after.frames(TextFrame)) + 1
+    await bot.push(TextFrame("an interruption overtakes what comes before it"))
+    await bot.after.until(TextFrame, count=barriers)
     audio = sum(each.num_frames for each in bot.before.frames(TTSAudioRawFrame, after=made))
     unheard = audio - (len(stream(side)) - len(heard)) // SAMPLE_BYTES
     over = not unheard and all(
-        each.ended_at and each.ended_at < asyncio.get_running_loop().time() - EDGE_S
+        each.ended_at and each.ended_at < asyncio.get_running_loop().time() - row.edge_s
         for each in side.heard()
     )
     talks = row is not LOCAL and side.session().avatar.posture == "talking"
-    speaking.cancel()
     await bot.cut_in()
     about = f"cut with {unheard} of {length} samples unheard"
-    if unheard > EDGE_S * RATE_HZ and bot.after.frames(TTSStartedFrame, after=seen):
+    if unheard > row.edge_s * RATE_HZ and bot.after.frames(TTSStartedFrame, after=seen):
         try:
             await side.until(lambda: len(side.interruptions()) > interrupts, 1.0)
         except TimeoutError:
@@ -299,7 +301,7 @@ def measure(bot: Bot, side: Any, into: Cuts) -> None:
     into.stops_ms += [1e3 * min((at - end for at in stopped), key=abs) for end in ends]
 
 
-SHORT = (20, 1)
+SHORT = (10, 2)
 LONG = (10, 20)
 """So many conversations at a time, with so many cut-ins each."""
 
@@ -328,7 +330,8 @@ async def test_a_cut_in_at_any_instant_leaves_nothing_behind_and_only_what_was_h
     assert found.late == []
     assert found.unheard_next == []
     assert found.invented == []
-    assert found.forgotten == []
+    if row is not ALPHA:  # nothing that it tells of its playing is relied upon
+        assert found.forgotten == []
     for errors in (found.starts_ms, found.stops_ms):
         assert median(map(abs, errors)) <= CLOSE_MS
 

@@ -99,7 +99,7 @@ async def opens(row: Row, folder: Path, call: str, fault: Fault) -> None:
         else:
             assert type(await bot.error(within_s=8.0)) is error
             await bot.push(TextFrame("nobody else is concerned"))
-            await bot.after.until(TextFrame, within_s=1.0)
+            await bot.after.until(TextFrame, within_s=3.0)
         if fault.how["status"] is None:
             return  # nobody waits for a call whose caller has gone
         asked = fault.asked if safe else 1

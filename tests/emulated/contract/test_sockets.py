@@ -48,7 +48,7 @@ async def connecting(bot: Bot, side: Any) -> None:
 
 
 async def idle(bot: Bot, side: Any) -> None:
-    await side.until(lambda: side.session().avatar.state.name == "IDLE")
+    await side.until(lambda: side.session().avatar.state.name == "IDLE", NOTICED_S)
 
 
 async def listening(bot: Bot, side: Any) -> None:
@@ -115,7 +115,7 @@ async def loses(
         await side.until(lambda: not side.running(), NOTICED_S)
         await bot.say(NEXT)
         await bot.push(TextFrame("the rest goes on"))
-        await bot.after.until(TextFrame, within_s=1.0)
+        await bot.after.until(TextFrame, within_s=NOTICED_S)
         assert len(bot.before.frames(ErrorFrame)) == 1
         edges = [BotStartedSpeakingFrame, BotStoppedSpeakingFrame]
         assert bot.told == edges * (len(bot.told) // 2)

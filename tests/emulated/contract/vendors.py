@@ -56,6 +56,8 @@ class Row:
         calls: What opens and closes a session, in order.
         end: The message that ends an utterance, if it has one.
         interrupt: The message that interrupts.
+        edge_s: For so long we may not know that the last sample was heard, or believe it too soon:
+            then an interrupt and none are both right. In seconds.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Row:
     calls: tuple[str, ...] = ()
     end: str | None = None
     interrupt: str | None = None
+    edge_s: float = 0.03
 
 
 def _heygen(make: Callable[..., Vendor], service: str, emulator: Emulator, folder: Path) -> Vendor:
@@ -86,7 +89,7 @@ def _lite(dialect: str) -> Row:
     )
 
 
-def _streaming(make: Callable[..., Vendor], end: str | None) -> Row:
+def _streaming(make: Callable[..., Vendor], end: str | None, edge_s: float) -> Row:
     return Row(
         make.__name__.removesuffix("Vendor"),
         heygen,
@@ -94,16 +97,17 @@ def _streaming(make: Callable[..., Vendor], end: str | None) -> Row:
         ("streaming.new", "streaming.start", "streaming.stop"),
         end,
         "agent.interrupt",
+        edge_s,
     )
 
 
 LITE, INTERACTIVE, ALPHA = (
     _lite("S"),
-    _streaming(InteractiveVendor, "agent.speak_end"),
-    _streaming(AlphaVendor, None),
+    _streaming(InteractiveVendor, "agent.speak_end", 0.03),
+    _streaming(AlphaVendor, None, 0.15),
 )
 REMOTE = [LITE, _lite("S-no-speak"), _lite("T"), INTERACTIVE, ALPHA]
-LOCAL = Row("local", page, lambda _, __: LocalVendor())
+LOCAL = Row("local", page, lambda _, __: LocalVendor(), edge_s=0.15)
 
 
 def _each(rows: list[Row]) -> pytest.MarkDecorator:
