@@ -107,24 +107,34 @@ def test_sentences_without_a_word_between_them_are_followed_by_their_length() ->
 )
 def test_idleness_that_is_told_late_is_not_the_end_of_speech_that_was_only_just_sent() -> None:
     day, wire = Day(PROFILE), AlphaWire("HeyGen", awaits_connected=False)
-    for number, length in enumerate([1.0, 5.0]):  # the second one when the first one was heard
-        day.core.begin(f"run{number}", now=day.now)
-        day.core.audio(voice(length), now=day.now)
-        day.core.word(number, round(length * 24_000), now=day.now)
-        day.core.end(now=day.now)
-        day.look()
-        for command in day.commands:
+    for length, state in ((1.0, "talking"), (5.0, "idle")):  # which is the end of the first one
+        before = len(day.commands)
+        day.say(length)
+        for command in day.commands[before:]:
             wire.encode(command)
-        day.commands.clear()
-        states = ["talking"] if number == 0 else ["idle"]
-        for state in states:
-            told = json.dumps({"type": "agent.state_updated", "new_state": state})
-            for event in wire.decode(told):
-                day.core.receive(event, now=day.now)
-        day.pass_time(1.3 if number == 0 else 0.1)
-    words = [said.cue for _, said in day.reports if isinstance(said, Heard)]
-    assert words == [0]
-    assert day.core.interrupt(now=day.now), "there is much to cut"
+        for event in wire.decode(json.dumps({"type": "agent.state_updated", "new_state": state})):
+            day.core.receive(event, day.leg, now=day.now)
+        day.pass_time(1.3)
+    assert day.core.interrupt(now=day.now), "more than three seconds of it are unheard"
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the core parts with the speech before it looks whether any began"
+)
+def test_speech_whose_start_and_end_become_known_at_once_is_announced() -> None:
+    day, wire = Day(FASTEST), ControlWire("HeyGen", awaits_connected=False)
+    day.core.begin("run", now=day.now)
+    day.core.audio(voice(0.3), now=day.now)
+    day.core.end(now=day.now)
+    day.look()
+    for command in day.commands:
+        wire.encode(command)
+    day.pass_time(0.6)  # for which the loop was blocked, and then reads both
+    for kind in ("speak_started", "speak_ended"):
+        for event in wire.decode(json.dumps({"type": f"agent.{kind}", "source_event_id": "u1"})):
+            day.core.receive(event, day.leg, now=day.now)
+    day.pass_time(0.1)
+    assert day.when(SpeakingStarted) == pytest.approx(day.now, abs=0.2)
 
 
 def heard(day: Day, word: Any) -> float:
