@@ -44,7 +44,7 @@ from transports.avatar.vendor import Vendor
 
 RATE_HZ = 24_000
 SAMPLE_BYTES = 2
-DEADLINE_S = 30
+DEADLINE_S = 90
 SECRET = "SECRET-"
 
 QUICK = {
