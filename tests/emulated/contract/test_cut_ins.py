@@ -222,7 +222,7 @@ async def cut_at_random(row: Row, folder: Path, cuts: int, seed: int, into: Cuts
 
 
 async def cut_once(row: Row, bot: Bot, side: Any, random: Random, into: Cuts) -> None:
-    length = round(random.uniform(0.3, 1.6) * RATE_HZ)
+    length = round(random.uniform(0.3, 1.2) * RATE_HZ)
     pcm = voice(length / RATE_HZ, seed=random.randrange(10**6))
     words = spoken(length, random)
     heard, interrupts = stream(side), len(side.interruptions())

@@ -148,7 +148,7 @@ async def test_speech_from_before_the_vendor_is_ready_is_heard_from_its_first_sa
     row: Row, tmp_path: Path
 ) -> None:
     pcm = voice(0.3)
-    async with running(row, tmp_path, opened=False, connected_delay_ms=500) as (bot, side):
+    async with running(row, tmp_path, opened=False, connected_delay_ms=300) as (bot, side):
         await bot.say(pcm)
         await bot.push(TextFrame("nobody else waits"))
         await bot.after.until(TextFrame, within_s=3.0)
