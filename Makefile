@@ -28,6 +28,10 @@ clients: ## Pipecat's own clients for JavaScript, for the browser tests; needs n
 viewer: ## LiveKit's client, which the page needs for a vendor's face; needs npm
 	npm ci --prefix web/viewer --no-audit --no-fund
 
+livekit: ## a LiveKit server for the browser tests, built from its source; needs Go
+	GOBIN=$(CURDIR)/build go install github.com/livekit/livekit-server/cmd/server@v1.8.4
+	mv build/server build/livekit-server
+
 peers: ## other people's clients of HeyGen against our emulator; installs them (70 MB)
 	PYTHONASYNCIODEBUG=1 uv run --group peers pytest tests/emulated/test_heygen_peers.py $(ARGS)
 
@@ -41,4 +45,4 @@ pins: ## resolves all dependencies anew, and writes what was found
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all run style types test emulated browser clients viewer peers wheel pins help
+.PHONY: all run style types test emulated browser clients viewer livekit peers wheel pins help

@@ -58,8 +58,6 @@ from services.voice_activity import SileroVADAnalyzer
 from session.host import Host
 from session.memory import Conversation, Memory
 from tools.world_clock import time_in_city
-from transports.avatar.transport import AvatarTransport
-from transports.local import LocalVendor
 from transports.user_leg import MessageFilter, PageSerializer, ProtobufSerializer, ways
 
 VERSION = "0.1.0"
@@ -109,7 +107,7 @@ async def bot(runner_args: RunnerArguments) -> None:
     ears = providers.speech_to_text(config.stt, _account(config, config.stt))
     brain = providers.language_model(config.llm, _account(config, config.llm))
     voice = providers.text_to_speech(config.tts, _account(config, config.tts))
-    avatar = _avatar(config, LocalVendor(reported=let_in.page))
+    avatar = faces.transport(config, page=let_in.page)
     parts: dict[FrameProcessor, Part] = {
         ears: _part(providers.STT[config.stt]),
         brain: _part(providers.LLM[config.llm]),
@@ -194,17 +192,6 @@ def _admission(runner_args: RunnerArguments) -> Admission:
     if isinstance(runner_args, WebSocketRunnerArguments):
         return admission(runner_args.websocket.scope)
     return Admission(page=False)
-
-
-def _avatar(config: settings.Settings, drawn: LocalVendor) -> AvatarTransport:
-    """The face: the page's own, or a vendor's with the page's own until it is there."""
-    if config.avatar == "local":
-        return AvatarTransport(drawn)
-    return AvatarTransport(
-        faces.vendor(config),
-        stand_in=drawn,
-        goes_on_without=config.avatar_on_start_error == "local",
-    )
 
 
 def _account(config: settings.Settings, provider: str) -> Account:

@@ -27,6 +27,8 @@ from transports.avatar import (
     VendorUnreachable,
 )
 from transports.avatar.journal import Entry, Journal
+from transports.avatar.transport import AvatarTransport
+from transports.local import LocalVendor
 
 GOODBYE_S = 60
 """A session at a vendor may last so much longer than the conversation."""
@@ -76,6 +78,25 @@ def preload(config: Settings) -> None:
     """Load what the face needs. Starts no thread and opens nothing; survives a fork."""
     if config.avatar in FACES:
         import_module(FACES[config.avatar].module)
+
+
+def transport(config: Settings, *, page: bool) -> AvatarTransport:
+    """The face of one conversation: the drawn one, alone or until a vendor's is there.
+
+    Args:
+        config: Says whose.
+        page: Whether our page is on the other side: it says what it has played, and it can show a
+            vendor's face. For others nothing is paid for until they ask for one.
+    """
+    drawn = LocalVendor(reported=page)
+    if config.avatar not in FACES:
+        return AvatarTransport(drawn)
+    return AvatarTransport(
+        vendor(config),
+        stand_in=drawn,
+        goes_on_without=config.avatar_on_start_error == "local",
+        opens_when_watched=not page,
+    )
 
 
 def vendor(config: Settings) -> PaidVendor:

@@ -42,6 +42,12 @@ shared library, which `services/` loads into the process. What that means:
   as soon as a version has one. The wheel of [the library](library.md) asks for it only as
   `avatarbot[local]`.
 
+## LiveKit's client
+
+With a vendor's face the page loads livekit-client (Apache-2.0), which `npm ci --prefix web/viewer`
+brings. Its one file holds parts of other packages, under MIT, BSD, 0BSD and Apache licences, which
+`web/viewer/package-lock.json` names.
+
 ## Packages
 
 Written by `scripts/licences.py` from the packages' own metadata.

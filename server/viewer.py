@@ -52,9 +52,7 @@ def livekit(page: Path, api_url: str) -> Viewer:
     file = folder / "node_modules" / _LIVEKIT
     if not file.is_file():
         command = f"npm ci --prefix {_shortest(folder)}"
-        raise ViewerError(
-            f"The page cannot show the avatar without livekit-client. Run: {command}."
-        )
+        raise ViewerError(f"The page needs livekit-client to show the avatar: run `{command}`.")
     is_here = is_loopback(urlsplit(api_url).hostname or "")
     rooms = (*_LIVEKIT_CLOUD, *(_THIS_MACHINE if is_here else ()))
     return Viewer(LIVEKIT_PATH, file, rooms)

@@ -58,7 +58,8 @@ def commands(page: str) -> list[str]:
 
 def done_by_ci() -> set[str]:
     """The commands of `.ci/run`, and the targets that it calls."""
-    lines = re.findall(r"^(?:make|uv) .*", (ROOT / ".ci" / "run").read_text(), re.MULTILINE)
+    script = (ROOT / ".ci" / "run").read_text()
+    lines = re.findall(r"^(?:if .* && )?((?:make|uv) [^;\n]*)", script, re.MULTILINE)
     targets = {f"make {each}" for line in lines if "make" in line for each in line.split()[1:]}
     return {line.removesuffix(" -q") for line in lines} | targets
 

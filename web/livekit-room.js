@@ -7,7 +7,7 @@ const HEYGEN = "heygen";
  * What a room tells its owner.
  * @typedef {object} RoomListener
  * @property {(tracks: {picture: MediaStreamTrack | null, sound: MediaStreamTrack | null}) => void} onTracks what there is of the avatar now
- * @property {(forGood: boolean) => void} onGone the room was lost; `forGood`: there is no point in coming back
+ * @property {() => void} onGone the room was lost, and may be there again
  */
 
 /** A LiveKit room, in which this page looks and listens and publishes nothing. */
@@ -52,6 +52,7 @@ export class LiveKitRoom {
 
   #furnish({ Room, RoomEvent, DisconnectReason, setLogLevel }) {
     setLogLevel("silent"); // its lines hold addresses with the token
+    // What the vendor has ended is no trouble of the page's: the bot knows of it.
     const final = [DisconnectReason.DUPLICATE_IDENTITY, DisconnectReason.PARTICIPANT_REMOVED, DisconnectReason.ROOM_DELETED];
     const room = new Room({
       adaptiveStream: false, // pauses a picture that is small or covered
@@ -70,7 +71,7 @@ export class LiveKitRoom {
       if (!this.#joined) return; // `join` rejects
       this.#joined = false;
       this.#look();
-      this.#listener.onGone(final.includes(reason));
+      if (!final.includes(reason)) this.#listener.onGone();
     });
     return room;
   }

@@ -2,7 +2,7 @@ import { LiveKitRoom } from "./livekit-room.js";
 import { Reconnection } from "./reconnection.js";
 
 const CHECK_MS = 100;
-const STALL_MS = 1_500;
+const STALL_MS = 1_200;
 
 /** Who plays a room, by the `kind` that the bot names. */
 const ROOMS = new Map([["livekit", LiveKitRoom]]);
@@ -34,6 +34,7 @@ export class Viewer {
   constructor(video, listener) {
     this.#listener = listener;
     this.#video = video;
+    // Counts on in a tab that is hidden, where nothing is drawn: nobody looks, but somebody may listen.
     this.#picture = new Flow(() => video.getVideoPlaybackQuality().totalVideoFrames);
     this.#sound = new Flow(() => this.#audio.currentTime);
     this.#audio.onpause = () => this.#check();
@@ -86,7 +87,7 @@ export class Viewer {
     const giveUp = () => this.#room === room && this.#listener.onTrouble("The avatar's picture cannot be had. The drawn face speaks in its place.");
     const room = new Room({
       onTracks: (tracks) => this.#play(tracks),
-      onGone: (forGood) => (forGood ? giveUp() : again()),
+      onGone: again,
     });
     this.#room = room;
     this.#audio.muted = false;

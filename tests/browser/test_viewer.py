@@ -215,6 +215,18 @@ async def test_room_that_refuses_is_asked_once_and_the_person_is_told(
         await visit.page.get_by_role("alert").get_by_text("picture").wait_for(state="detached")
 
 
+async def test_room_that_the_vendor_has_ended_is_not_asked_for_again(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with started(address, chromium, silence) as (visit, bot):
+        await joined(visit.page, bot)
+        await visit.page.evaluate("room.lose(5)")
+        await bot.hears("avatar-left")
+        await settled()
+        assert await visit.page.evaluate("room.joined.length") == 1
+        assert await visit.page.get_by_role("alert").inner_text() == ""
+
+
 async def test_end_leaves_the_room_and_stops_the_sound(
     address: str, chromium: str, silence: Path
 ) -> None:

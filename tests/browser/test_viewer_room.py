@@ -1,6 +1,7 @@
 """A vendor's face from a real LiveKit server, with the real livekit-client.
 
-The avatar is the emulator's, which publishes what its play head says.
+The avatar is the emulator's, which publishes what its play head says. The bot is a scripted one
+first, so that the page is alone with the room, and then the real one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from emulators.heygen.playback import RATE_HZ
 from emulators.heygen.rooms import IDENTITY, Rooms
 
 from .scripted_bot import ScriptedBot
-from .test_viewer import NOTE_VOICE
+from .test_viewer import NOTE_VOICE, shows
 from .visit import PATIENCE_S, ROOT, Visit, free_port, running_bot, visiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -206,3 +207,45 @@ async def test_avatar_is_seen_heard_cut_and_missed(
         dial += "s.onerror = () => done(true); s.onopen = () => done(false); })"
         assert await there.visit.page.evaluate(dial)
         assert "Content Security Policy" in there.visit.complaints[0], "it goes nowhere else"
+
+
+async def test_conversation_moves_to_the_face_in_a_pause_and_back_when_it_is_lost(
+    server: Server, chromium: str, silence: Path, tmp_path: Path
+) -> None:
+    async with (
+        serve(rooms=server.rooms) as vendor,
+        running_bot(
+            AVATAR="liveavatar",
+            LIVEAVATAR_API_KEY=vendor.key("liveavatar"),
+            LIVEAVATAR_API_URL=vendor.url,
+            LIVEAVATAR_SANDBOX="true",
+            XDG_STATE_HOME=str(tmp_path),
+        ) as address,
+        visiting(address, chromium, silence) as visit,
+        server.api() as rooms,
+    ):
+        await visit.press("Start")
+        await visit.until("audible")
+        assert await shows(visit.page) == "drawn", "the greeting is the drawn face's"
+        await visit.until("message", type="avatar-face")
+        await visit.page.locator("#video").wait_for(state="visible")
+        assert vendor.heard() == [], "it moved in a pause"
+
+        asked = await visit.now()
+        await visit.say("Tell me a story")
+        await vendor.hears(2.0)
+        own = [each for each in await visit.seen("audible") if each["at"] > asked]
+        assert own == [], "one source is heard, not two"
+
+        session = vendor.session()
+        gone = api.RoomParticipantIdentity(room=session.id, identity=IDENTITY)
+        lost = await visit.now()
+        await rooms.room.remove_participant(gone)
+        again = await visit.until("audible", after=lost)
+        assert again["at"] - lost < 1_000 * LOSS_S
+        assert await shows(visit.page) == "drawn"
+        assert vendor.heard()[-1].cut
+
+        await visit.press("End")
+        await vendor.until(lambda: not vendor.running())
+        assert visit.complaints == []

@@ -34,9 +34,12 @@ async def visit_and_kill(bot: Bot, emulator: Emulator, moment: str, random: Rand
                 await emulator.until(emulator.running)
                 await asyncio.sleep(random.uniform(0, 0.6))
             case "speaking":
-                await emulator.until(emulator.running)
+                await visitor.until(lambda m: m["type"] == "avatar-face" and m["by"] == "vendor")
+                await visitor.type("Tell me a story.")
                 (session,) = emulator.running()
-                await emulator.until(lambda: emulator.received("agent.speak", session.id))
+                await emulator.until(
+                    lambda: any(each.samples for each in emulator.heard(session.id))
+                )
                 await asyncio.sleep(random.uniform(0, 1.5))
         if moment != "closing":
             bot.process.kill()

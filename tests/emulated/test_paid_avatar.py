@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from emulators.heygen import serve
+from emulators.heygen import Knobs, serve
+from emulators.heygen.lifetime import Account
 from tests.emulated.paying import EVERY, GREETING, account, answer_to, leaks, talking, watch
 from tests.emulated.visitor import VOICE_HZ, running_bot, visiting
 
@@ -58,65 +59,65 @@ async def test_session_may_last_as_long_as_the_conversation_and_its_goodbye(
         await visitor.until_over()
 
 
-FAULTS: list[Any] = [
-    pytest.param(
-        {"settings": {"LIVEAVATAR_API_KEY": "SECRET-of-somebody-else"}},
-        "LiveAvatar does not accept the key. Check LIVEAVATAR_API_KEY.",
-        id="wrong key",
+OTHERS_ONLY = {"avatars": "a3e5c1d0-0000-4000-8000-000000000000"}
+FAULTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"call": "token", "status": 401}, {}, "does not accept the key. Check LIVEAVATAR_API_KEY."),
+    ({}, {"credits": 0}, "says that the account has no credit left."),
+    (
+        {"call": "start", "status": 409},
+        {},
+        "already runs as many sessions as the account may have. Wait until one has ended.",
     ),
-    pytest.param(
-        {"knobs": {"credits": 0}},
-        "LiveAvatar says that the account has no credit left.",
-        id="no credits",
+    (
+        {},
+        OTHERS_ONLY,
+        "cannot show this avatar. Check LIVEAVATAR_AVATAR_ID and LIVEAVATAR_SANDBOX.",
     ),
-    pytest.param(
-        {"fail": {"call": "start", "status": 409}},
-        "LiveAvatar already runs as many sessions as the account may have."
-        " Wait until one has ended.",
-        id="too many sessions",
+    (
+        {"call": "token", "status": 429, "headers": {"Retry-After": "20"}},
+        {},
+        "takes no more requests now. Wait 20 s.",
     ),
-    pytest.param(
-        {"knobs": {"avatars": "a3e5c1d0-0000-4000-8000-000000000000"}},
-        "LiveAvatar cannot show this avatar. Check LIVEAVATAR_AVATAR_ID and LIVEAVATAR_SANDBOX.",
-        id="no such avatar",
+    (
+        {"call": "start", "status": 500},
+        {},
+        "cannot be reached, or has a problem of its own. Try again later.",
     ),
-    pytest.param(
-        {"fail": {"call": "token", "status": 429, "headers": {"Retry-After": "20"}}},
-        "LiveAvatar takes no more requests now. Wait 20 s.",
-        id="too many calls",
-    ),
-    pytest.param(
-        {"fail": {"call": "start", "status": 500}},
-        "LiveAvatar cannot be reached, or has a problem of its own. Try again later.",
-        id="vendor down",
-    ),
-    pytest.param(
-        {"knobs": {"omit_ws_url": True}},
-        "LiveAvatar answers in a way that this version does not understand.",
-        id="reply without a socket",
-    ),
+    ({}, {"omit_ws_url": True}, "answers in a way that this version does not understand."),
 ]
+"""What goes wrong at the vendor, by a reply and by a knob, and what the person is told."""
 
 
 @ON_ERROR
-@pytest.mark.parametrize(("fault", "said"), FAULTS)
-async def test_avatar_that_cannot_start_is_told_of(
-    tmp_path: Path, fault: dict[str, Any], said: str, on_error: str
-) -> None:
-    settings = {"AVATAR_ON_START_ERROR": on_error, **fault.get("settings", {})}
-    async with serve(**fault.get("knobs", {})) as emulator:
-        if "fail" in fault:
-            emulator.fail(**fault["fail"])
-        async with talking(tmp_path, emulator, **settings) as visitor:
-            told = await visitor.kind("notice")
-            if on_error == "end":
-                async with asyncio.timeout(NOTICED_S):
-                    await visitor.until_over()
-            else:
-                assert await visitor.answer() == GREETING
-                assert "Ava" in await answer_to(visitor, "What is your name?")
-            assert told["text"] == f"{said} {ENDS if on_error == 'end' else GOES_ON}"
-            assert visitor.notices() == [told["text"]]
+async def test_avatar_that_cannot_start_is_told_of(tmp_path: Path, on_error: str) -> None:
+    async with serve() as emulator:
+        settings = account("liveavatar", emulator) | {"AVATAR_ON_START_ERROR": on_error}
+        async with running_bot(tmp_path, **settings) as bot:
+            for fault, knobs, said in FAULTS:
+                emulator.knobs = Knobs().turned(knobs)
+                emulator.accounts["liveavatar"] = Account(emulator.knobs.credits)
+                if fault:
+                    emulator.fail(**fault)
+                async with visiting(bot) as visitor:
+                    told = await visitor.kind("notice")
+                    if on_error == "end":
+                        async with asyncio.timeout(NOTICED_S):
+                            await visitor.until_over()
+                    else:
+                        assert "Ava" in await answer_to(visitor, "What is your name?")
+                    goes_on = ENDS if on_error == "end" else GOES_ON
+                    assert told["text"] == f"LiveAvatar {said} {goes_on}"
+                    assert visitor.notices() == [told["text"]]
+                    assert leaks(tmp_path, bot, visitor) == []
+                await emulator.until(lambda: not emulator.running())
+
+
+async def test_key_that_is_wrong_is_told_of(tmp_path: Path) -> None:
+    wrong = {"LIVEAVATAR_API_KEY": "SECRET-of-somebody-else"}
+    async with serve() as emulator, talking(tmp_path, emulator, **wrong) as visitor:
+        told = await visitor.kind("notice")
+        assert "Check LIVEAVATAR_API_KEY" in told["text"]
+        await visitor.until_over()
 
 
 @ON_ERROR

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import json
 import os
 import re
@@ -130,6 +131,15 @@ def test_page_comes_through_and_stays_with_https(public: Place) -> None:
     assert (status, body) == (200, (ROOT / "web" / INDEX).read_bytes())
     assert f" wss://{NAME};" in headers["content-security-policy"]
     assert headers["strict-transport-security"] == "max-age=31536000"
+
+
+def test_proxy_compresses_the_page_and_asks_again_only_when_it_changed(public: Place) -> None:
+    wish = {"Accept-Encoding": "gzip"}
+    status, headers, body = public.ask("GET", "/assets/app.js", **wish)
+    assert (status, headers["Content-Encoding"]) == (200, "gzip")
+    assert gzip.decompress(body) == (ROOT / "web" / "app.js").read_bytes()
+    known = {"If-None-Match": headers["etag"]}
+    assert public.ask("GET", "/assets/app.js", **wish, **known)[0] == 304
 
 
 def test_proxy_asks_everybody_to_sign_in(public: Place) -> None:

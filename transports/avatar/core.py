@@ -319,6 +319,9 @@ class SpeechCore:
         """Part with the utterances that were heard to the end."""
         while self._utterances and self._is_done(self._utterances[0], now):
             done = self._utterances.popleft()
+            # Its start may have become known only now, together with its end.
+            heard = done.playhead.at(now)
+            self._run.advance(self._reports, now=now, heard=heard, more=True)
             if self._utterances:
                 end = done.playhead.when(done.playhead.sent) or now
                 self._utterances[0].playhead.come_up(since=min(end, now), now=now)
@@ -448,6 +451,8 @@ class SpeechCore:
                 utterance.playhead.started(now=now)
             case Played(_, samples):
                 return utterance.playhead.played(samples, now=now)
+            case Ended() if name is None and not utterance.playhead.may_be_over(now=now):
+                return False  # told late, of the speech before
             case Ended():
                 leg.talks = False
                 utterance.playhead.finished(now=now)

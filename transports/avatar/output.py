@@ -71,6 +71,8 @@ class AvatarOutput(FrameProcessor):
             where the app itself knows that the person watches.
         goes_on_without: The stand-in goes on alone where the vendor cannot be started; its error
             leaves this processor usable then.
+        opens_when_watched: The vendor's session, which costs money, is not opened before a page
+            asks for it (`avatar-watch`).
         hold_on_voice: Fall silent as soon as a voice is heard, and go on where the speech was left
             when no turn comes of it. Of use where a turn's start waits for more than a voice.
     """
@@ -81,6 +83,7 @@ class AvatarOutput(FrameProcessor):
         *,
         stand_in: Vendor | None = None,
         goes_on_without: bool = False,
+        opens_when_watched: bool = False,
         hold_on_voice: bool = False,
     ) -> None:
         super().__init__(name=f"AvatarOutput({vendor.name})")
@@ -90,6 +93,7 @@ class AvatarOutput(FrameProcessor):
             vendor,
             stand_in,
             goes_on_without=goes_on_without,
+            opens_when_watched=opens_when_watched,
             deliver=self._deliver,
             show=self._show,
             failed=self._failed,

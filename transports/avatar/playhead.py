@@ -84,6 +84,11 @@ class Playhead:
         """The vendor says that all was heard."""
         self._tell(self._sent, now)
 
+    def may_be_over(self, *, now: float) -> bool:
+        """Whether it can be this that was heard to its end: it has begun, or had the time to."""
+        earliest = self._earliest - self._start_delay_s
+        return self._told is not None or now >= earliest + self._sent / self._rate
+
     def at(self, now: float) -> int:
         """Samples heard by `now`."""
         if self._anchor is not None and not self._waiting(now):

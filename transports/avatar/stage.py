@@ -29,6 +29,7 @@ class Stage:
         vendor: Who renders the face.
         stand_in: Who carries the speech while nobody watches; None: the vendor always does.
         goes_on_without: Whether the stand-in goes on alone where the vendor cannot be started.
+        opens_when_watched: Whether the vendor's session waits until a page asks for it.
         deliver: See `SpeechClock`.
         show: Called with what a page needs to show the avatar, when it has asked and it is known.
         failed: Awaited with an error, and with whether all speech ends by it.
@@ -43,6 +44,7 @@ class Stage:
         stand_in: Vendor | None,
         *,
         goes_on_without: bool,
+        opens_when_watched: bool,
         deliver: Callable[[list[Report]], Awaitable[None]],
         show: Callable[[Mapping[str, str]], None],
         failed: Callable[[AvatarError, bool], Awaitable[None]],
@@ -50,6 +52,7 @@ class Stage:
         if stand_in and stand_in.profile.sample_rate != vendor.profile.sample_rate:
             raise ValueError(f"{stand_in.name} and {vendor.name} take audio of different rates")
         self._goes_on_without = goes_on_without
+        self._opens_when_watched = opens_when_watched
         self._show = show
         self._failed = failed
         legs = [Leg(each.profile) for each in (vendor, stand_in) if each]
@@ -67,7 +70,8 @@ class Stage:
         """Open the sessions, each in a task of its own."""
         for session in self._sessions:
             session.vendor.attach(user_leg)
-            session.start()
+            if session is not self._face or not self._opens_when_watched:
+                session.start()
         self.clock.start()
 
     async def aclose(self) -> None:
@@ -95,6 +99,7 @@ class Stage:
         match kind:
             case "avatar-watch":
                 self._watched = True
+                self._open_face()
                 self._tell_viewer()
             case "avatar-joined" | "avatar-left":
                 self._joined = kind == "avatar-joined"
@@ -132,6 +137,11 @@ class Stage:
         self.core.interrupt(now=asyncio.get_running_loop().time())
         await self.clock.flush()
         await self._failed(error, True)
+
+    def _open_face(self) -> None:
+        opens, self._opens_when_watched = self._opens_when_watched, False
+        if opens and not self._face.leg.is_closed:
+            self._face.start()
 
     def _wake(self) -> None:
         for session in self._sessions:

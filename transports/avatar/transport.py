@@ -23,7 +23,11 @@ class AvatarTransport(BaseTransport):
 
     Args:
         vendor: Who renders it, for example `LocalVendor()`.
-        stand_in, goes_on_without, hold_on_voice: See `AvatarOutput`.
+        stand_in: Carries the speech on the user leg, for example `LocalVendor()`, while the vendor
+            is not ready or the page has not said that it shows the face; see `AvatarOutput`.
+        goes_on_without: The stand-in goes on alone where the vendor cannot be started.
+        opens_when_watched: The vendor's session is not opened before a page asks for it.
+        hold_on_voice: Fall silent as soon as a voice is heard; see `AvatarOutput`.
     """
 
     def __init__(
@@ -32,6 +36,7 @@ class AvatarTransport(BaseTransport):
         *,
         stand_in: Vendor | None = None,
         goes_on_without: bool = False,
+        opens_when_watched: bool = False,
         hold_on_voice: bool = False,
     ) -> None:
         super().__init__(input_name=None, output_name=None)
@@ -40,6 +45,7 @@ class AvatarTransport(BaseTransport):
             vendor,
             stand_in=stand_in,
             goes_on_without=goes_on_without,
+            opens_when_watched=opens_when_watched,
             hold_on_voice=hold_on_voice,
         )
 

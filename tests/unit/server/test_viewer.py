@@ -40,7 +40,7 @@ def test_one_that_is_not_installed_is_answered_with_the_one_command(
     monkeypatch.chdir(page.parent)
     with pytest.raises(ViewerError) as told:
         livekit(page, CLOUD)
-    assert str(told.value).endswith(f"Run: npm ci --prefix {page.name}/viewer")
+    assert str(told.value).endswith(f"run `npm ci --prefix {page.name}/viewer`.")
 
 
 def connects_to(rooms: tuple[str, ...]) -> set[str]:

@@ -18,7 +18,7 @@ class Play:
     """A stage, its core and its vendors, and what came of them."""
 
     def __init__(
-        self, vendor: MemoryVendor, stand_in: MemoryVendor | None, *, goes_on_without: bool
+        self, vendor: MemoryVendor, stand_in: MemoryVendor | None, **options: bool
     ) -> None:
         self.vendor = vendor
         self.reports: list[Report] = []
@@ -28,7 +28,8 @@ class Play:
         self.stage = Stage(
             vendor,
             stand_in,
-            goes_on_without=goes_on_without,
+            goes_on_without=options.get("goes_on_without", False),
+            opens_when_watched=options.get("opens_when_watched", False),
             deliver=self.deliver,
             show=self.shown.append,
             failed=self.failed,
@@ -65,10 +66,10 @@ class NoLeg:
 
 @asynccontextmanager
 async def on_stage(
-    vendor: MemoryVendor, stand_in: MemoryVendor | None = None, *, goes_on_without: bool = False
+    vendor: MemoryVendor, stand_in: MemoryVendor | None = None, **options: bool
 ) -> AsyncIterator[Play]:
     """Start and close it; nothing may be left open."""
-    play = Play(vendor, stand_in, goes_on_without=goes_on_without)
+    play = Play(vendor, stand_in, **options)
     play.stage.start(NoLeg())
     try:
         yield play

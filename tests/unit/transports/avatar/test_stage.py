@@ -86,6 +86,21 @@ async def test_nobody_is_told_who_does_not_ask() -> None:
         assert play.shown == []
 
 
+async def test_what_nobody_asks_for_is_not_opened_where_it_would_be_paid_for_in_vain() -> None:
+    vendor = MemoryVendor()
+    async with on_stage(vendor, MemoryVendor(), opens_when_watched=True) as play:
+        await asyncio.sleep(60.0)
+        assert vendor.opened == 0
+        for _ in range(2):
+            play.stage.page_says("avatar-watch", {})
+        await asyncio.sleep(1.0)
+        assert vendor.opened == 1
+        play.stage.page_says("avatar-joined", {})
+        play.say(1.0)
+        await asyncio.sleep(2.0)
+        assert said(vendor) == voice(1.0)
+
+
 @pytest.mark.parametrize("goes_on", [True, False])
 async def test_a_face_that_cannot_be_started_ends_the_speech_unless_it_may_go_on(
     goes_on: bool,

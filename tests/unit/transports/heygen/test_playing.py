@@ -101,10 +101,6 @@ def test_sentences_without_a_word_between_them_are_followed_by_their_length() ->
         assert truth - 0.01 <= heard(day, number) <= truth + GRACES_S
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the core believes an unnamed Ended of speech that cannot have been heard so soon",
-)
 def test_idleness_that_is_told_late_is_not_the_end_of_speech_that_was_only_just_sent() -> None:
     day, wire = Day(PROFILE), AlphaWire("HeyGen", awaits_connected=False)
     for length, state in ((1.0, "talking"), (5.0, "idle")):  # which is the end of the first one
@@ -118,9 +114,6 @@ def test_idleness_that_is_told_late_is_not_the_end_of_speech_that_was_only_just_
     assert day.core.interrupt(now=day.now), "more than three seconds of it are unheard"
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the core parts with the speech before it looks whether any began"
-)
 def test_speech_whose_start_and_end_become_known_at_once_is_announced() -> None:
     day, wire = Day(FASTEST), ControlWire("HeyGen", awaits_connected=False)
     day.core.begin("run", now=day.now)
