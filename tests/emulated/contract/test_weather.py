@@ -37,6 +37,7 @@ WEATHER: dict[str, dict[str, float]] = {
     "a second late": {"event_delay_ms": 1_000},
     "out of order": {"event_jitter_ms": 300},
     "no ends": {"drop_speak_ended": 1.0},
+    "half of it": {"event_drop": 0.5, "event_jitter_ms": 100},
     "nothing": {"event_drop": 1.0},
     "200 ms later than its profile says": {"event_drop": 1.0, "speak_start_ms": 400},
 }
