@@ -204,6 +204,7 @@ class ControlWire:
         if source not in (None, self._interrupt):
             return []
         self._interrupt = None
+        self._talks = False  # to be idle now is the end of what was cut, not of what follows
         return [Interrupted()]
 
     def _received(self, content: dict[str, Any]) -> None:

@@ -214,6 +214,17 @@ def test_talk_that_was_under_way_is_not_taken_for_the_speech_after_the_interrupt
     assert made.decode(state("talking")) == [Talking(True), Started()]
 
 
+def test_idleness_that_an_interrupt_brings_late_is_not_the_end_of_the_speech_after_it() -> None:
+    made = wire()
+    say(made, "u1")
+    (interrupt,) = told(made, Interrupt(0, "u1"))
+    say(made, "u2")
+    cleared = event("agent.audio_buffer_cleared", source_event_id=interrupt["event_id"])
+    late = [state("talking"), cleared, state("idle", "talking")]
+    assert heard(made, *late) == [Interrupted()]
+    assert heard(made, state("talking"), state("idle", "talking")) == [Started(), Ended()]
+
+
 def test_the_answer_to_an_earlier_interrupt_is_not_that_to_the_last() -> None:
     made = wire()
     say(made, "u1")

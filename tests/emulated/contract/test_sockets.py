@@ -1,0 +1,235 @@
+"""I3, I6 and I7 at the control socket: lost, stalled, slow, or not where it ought to be."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    CancelFrame,
+    ErrorFrame,
+    LLMFullResponseEndFrame,
+    TextFrame,
+    UserStartedSpeakingFrame,
+)
+
+from tests.emulated.contract.stage import (
+    QUICK,
+    Bot,
+    all_heard,
+    pieces,
+    reply,
+    running,
+    stream,
+    together,
+    voice,
+)
+from tests.emulated.contract.vendors import BY_REST, OVER_A_SOCKET, Row
+from transports.avatar import ConnectionLost, UnexpectedReply, VendorUnreachable
+
+pytestmark = pytest.mark.asyncio
+
+NOTICED_S = 3.0
+NEXT = voice(0.2, seed=99)
+
+
+# Lost
+
+
+async def connecting(bot: Bot, side: Any) -> None:
+    await side.until(lambda: side.record.connections)
+
+
+async def idle(bot: Bot, side: Any) -> None:
+    await side.until(lambda: side.session().avatar.state.name == "IDLE", NOTICED_S)
+
+
+async def listening(bot: Bot, side: Any) -> None:
+    await bot.push(UserStartedSpeakingFrame())
+    await side.until(lambda: side.received("agent.start_listening"))
+
+
+async def in_mid_speech(bot: Bot, side: Any) -> None:
+    await bot.push(*reply(pieces(voice(2.0)))[:-2])
+    await side.hears(0.2)
+
+
+async def sealed(bot: Bot, side: Any) -> None:
+    await bot.say(voice(1.0))
+    await side.hears(0.2)
+
+
+async def interrupted(bot: Bot, side: Any) -> None:
+    await sealed(bot, side)
+    await bot.cut_in()
+    await side.until(side.interruptions)
+
+
+STATES: list[Callable[[Bot, Any], Awaitable[None]]] = [
+    connecting,
+    idle,
+    listening,
+    in_mid_speech,
+    sealed,
+    interrupted,
+]
+LOSSES: dict[str, dict[str, Any]] = {
+    "closed": {"action": "close", "code": 1000},
+    "broken by the server": {"action": "close", "code": 1011},
+    "cut": {"action": "break"},
+    "over": {"action": "end", "reason": "MAX_DURATION_REACHED"},
+}
+
+
+@OVER_A_SOCKET
+async def test_a_connection_that_is_lost_in_any_state_is_an_error_and_the_session_stopped(
+    row: Row, tmp_path: Path
+) -> None:
+    await together(
+        *(
+            (f"{how} while {state.__name__}", loses(row, tmp_path, state, loss))
+            for state in STATES
+            for how, loss in LOSSES.items()
+        )
+    )
+
+
+async def loses(
+    row: Row,
+    folder: Path,
+    state: Callable[[Bot, Any], Awaitable[None]],
+    loss: dict[str, Any],
+) -> None:
+    delay_ms = 9_000 if state is connecting else 5
+    async with running(row, folder, connected_delay_ms=delay_ms) as (bot, side):
+        await state(bot, side)
+        side.script(**loss)
+        assert type(await bot.error(within_s=NOTICED_S)) is ConnectionLost
+        await side.until(lambda: not side.running(), NOTICED_S)
+        await bot.say(NEXT)
+        await bot.push(TextFrame("the rest goes on"))
+        await bot.after.until(TextFrame, within_s=NOTICED_S)
+        assert len(bot.before.frames(ErrorFrame)) == 1
+        edges = [BotStartedSpeakingFrame, BotStoppedSpeakingFrame]
+        assert bot.told == edges * (len(bot.told) // 2)
+
+
+# Slow
+
+
+@OVER_A_SOCKET
+async def test_an_interrupt_overtakes_what_a_stalled_vendor_has_not_read(
+    row: Row, tmp_path: Path
+) -> None:
+    async with running(row, tmp_path, connected_delay_ms=5) as (bot, side):
+        await idle(bot, side)
+        side.script("stall")
+        for number in range(3):
+            await bot.push(*reply([*pieces(voice(20.0, number), size=96_000)]))
+        await bot.push(TextFrame("nobody waits for it"))
+        await bot.after.until(TextFrame, within_s=2.0)
+        await bot.cut_in()
+        await bot.say(NEXT)
+        side.script("read")
+        await bot.has_said()
+        await all_heard(side)
+        assert stream(side).endswith(NEXT)
+        assert len(side.received(row.interrupt)) == 1
+        assert sum(each.late_bytes for each in side.interruptions()) == 0
+        assert [each.cut for each in side.heard()][-1] is False
+
+
+@OVER_A_SOCKET
+async def test_a_slow_reader_hears_all_of_it(row: Row, tmp_path: Path) -> None:
+    pcm = voice(20.0)
+    async with running(row, tmp_path, **QUICK) as (bot, side):
+        await idle(bot, side)
+        slow = asyncio.create_task(reads_now_and_then(side))
+        await bot.push(*reply(pieces(pcm, size=96_000)))
+        await side.until(lambda: sum(each.received for each in side.heard()) * 2 == len(pcm), 20.0)
+        slow.cancel()
+        side.script("read")
+        await all_heard(side)
+        assert stream(side) == pcm
+        assert bot.before.frames(ErrorFrame) == []
+
+
+async def reads_now_and_then(side: Any) -> None:
+    while True:
+        side.script("stall")
+        await asyncio.sleep(0.03)
+        side.script("read")
+        await asyncio.sleep(0.001)
+
+
+@BY_REST
+async def test_who_leaves_a_stalled_vendor_leaves_at_once(row: Row, tmp_path: Path) -> None:
+    async with running(row, tmp_path, connected_delay_ms=5, leaves=CancelFrame) as (bot, side):
+        await idle(bot, side)
+        side.script("stall")
+        await bot.push(*reply(pieces(voice(60.0), size=96_000)))
+        await bot.before.until(LLMFullResponseEndFrame)
+        left = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - left < NOTICED_S
+
+
+# Where it leads to
+
+
+@asynccontextmanager
+async def bystander() -> AsyncIterator[tuple[str, list[str]]]:
+    """Another server, which only notes who comes; `/away` leads on to it."""
+    seen: list[str] = []
+
+    async def note(request: web.Request) -> web.Response:
+        seen.append(request.path)
+        to = str(request.url.with_path("/elsewhere"))
+        return web.Response(
+            status=302 if request.path == "/away" else 200, headers={"Location": to}
+        )
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", note)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        yield f"127.0.0.1:{runner.addresses[0][1]}", seen
+    finally:
+        await runner.cleanup()
+
+
+@BY_REST
+async def test_an_address_that_leads_elsewhere_is_an_error_and_nobody_comes_there(
+    row: Row, tmp_path: Path
+) -> None:
+    async with bystander() as (host, seen):
+        addresses = [
+            *(f"http://{host}/", f"https://{host}/", f"ws://SECRET-user:SECRET-pw@{host}/"),
+            *("ws://10.0.0.1/SECRET-x", "wss://192.168.1.1/", "wss://169.254.169.254/"),
+            *(
+                "wss://[::ffff:10.0.0.1]/",
+                "wss://[fe80::1]/",
+                "ws://1.1.1.1/",
+                "file:///etc/passwd",
+            ),
+        ]
+        await together(*((each, is_led_to(row, tmp_path, each)) for each in addresses))
+        assert seen == []
+        await is_led_to(row, tmp_path, f"ws://{host}/away")
+        assert seen == ["/away"]
+
+
+async def is_led_to(row: Row, folder: Path, address: str) -> None:
+    async with running(row, folder, opened=False, ws_url=address) as (bot, side):
+        error = await bot.error()
+        assert isinstance(error, UnexpectedReply | VendorUnreachable)
+        await side.until(lambda: not side.running())
