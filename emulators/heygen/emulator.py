@@ -173,7 +173,7 @@ class Emulator:
             return seconds - sum(each.seconds for each in self.heard(session))
 
         async with asyncio.timeout(timeout_s):
-            while (more := missing()) > 0:  # noqa: ASYNC110 - a play head moves without an event
+            while (more := missing()) > 1e-9:  # noqa: ASYNC110 - a play head moves without an event
                 await asyncio.sleep(max(more / self.knobs.playback_speed, 1e-3))
 
     def turn(self, **changes: Any) -> None:

@@ -290,7 +290,7 @@ class SpeechCore:
         playhead = Playhead(
             sample_rate=profile.sample_rate,
             start_delay_s=profile.start_delay_s,
-            awaits_vendor=not profile.acknowledges.isdisjoint({Started, Played}),
+            awaits_vendor=self._leg.tells_starts,
         )
         return Utterance(self._new_id(), run, playhead, interruptible, offset)
 
@@ -322,6 +322,7 @@ class SpeechCore:
         """Part with the utterances that were heard to the end."""
         while self._utterances and self._is_done(self._utterances[0], now):
             done = self._utterances.popleft()
+            self._learn_of(done)
             # Its start may have become known only now, together with its end.
             heard = done.playhead.at(now)
             self._run.advance(self._reports, now=now, heard=heard, more=True)
@@ -334,6 +335,13 @@ class SpeechCore:
             self._release(now)
             if not self._utterances:
                 self._move(Move.ALL_HEARD)
+
+    def _learn_of(self, done: Utterance) -> None:
+        """Who told nothing of this speech is not waited for with the next."""
+        if done.playhead.waited_in_vain:
+            self._leg.tells_starts = False
+        if done.begun and not done.vendor_ended and not self._utterances:
+            self._leg.tells_ends = False
 
     def _is_done(self, utterance: Utterance, now: float) -> bool:
         if not utterance.ended or utterance.queue.samples or utterance.lead(now):
@@ -446,6 +454,8 @@ class SpeechCore:
                 return True
             case Started(name) | Played(name, _) | Ended(name):
                 utterance = self._find(name, now) if leg is self._leg else None
+        leg.tells_starts |= isinstance(event, Started | Played)
+        leg.tells_ends |= isinstance(event, Ended)
         if utterance is None or not utterance.begun:
             return False
         match event:
@@ -501,7 +511,7 @@ class SpeechCore:
         if not first.ended or not first.begun:
             return None
         end = first.playhead.when(first.playhead.sent)
-        if end is None or first.vendor_ended or Ended not in self._leg.profile.acknowledges:
+        if end is None or first.vendor_ended or not self._leg.tells_ends:
             return end
         followed = any(u.begun for u in self._utterances if u is not first)
         return end + (FOLLOWED_S if followed else ACK_GRACE_S)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from enum import Enum, auto
 
 from .commands import Begin, Command, EndSpeech, Interrupt, Speak
+from .events import Ended, Played, Started
 from .pacing import Pacing
 from .vendor import Profile
 
@@ -31,6 +32,9 @@ class Leg:
     Attributes:
         talks: Whether the vendor says that the avatar is talking.
         deaf_until: What it says before this time without naming an utterance may be old.
+        tells_starts: Whether it tells when speech begins to be heard, as far as is known; who was
+            waited for in vain is waited for again when they have told one.
+        tells_ends: The same of when it was heard to its end.
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -38,6 +42,8 @@ class Leg:
         self.pacing = Pacing(profile)
         self.talks = False
         self.deaf_until = 0.0
+        self.tells_starts = not profile.acknowledges.isdisjoint({Started, Played})
+        self.tells_ends = Ended in profile.acknowledges
         self._connection = Connection.OPENING
         self._outbox: deque[Command] = deque()
 

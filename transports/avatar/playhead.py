@@ -26,6 +26,7 @@ class Playhead:
         self._rate = sample_rate
         self._start_delay_s = start_delay_s
         self._awaits_vendor = awaits_vendor
+        self._gave_up = False
         self._sent = 0
         self._reached = 0  # never goes back
         self._anchor: tuple[float, int] | None = None  # (time, sample heard at that time)
@@ -33,6 +34,12 @@ class Playhead:
         self._follows = False  # other speech is heard first
         self._earliest = 0.0
         self._news_at = 0.0  # when it last told something new, or was first sent something
+        self._came_up = False
+
+    @property
+    def waited_in_vain(self) -> bool:
+        """Whether the vendor did not tell the start of speech that nothing was before."""
+        return self._gave_up and not self._came_up and self._told is None
 
     @property
     def sent(self) -> int:
@@ -45,6 +52,7 @@ class Playhead:
 
     def come_up(self, *, since: float, now: float) -> None:
         """The speech before it was heard to its end at the time `since`."""
+        self._came_up = self._follows
         if self._follows and self._sent:
             self._anchor = (max(since, self._earliest), 0)
             self._news_at = now - SILENCE_S + FOLLOWING_S
@@ -120,4 +128,5 @@ class Playhead:
     def _waiting(self, now: float) -> bool:
         if self._expects_news() and now >= self._news_at + SILENCE_S:
             self._awaits_vendor = False  # waited once for this utterance, and not again
+            self._gave_up = True
         return self._expects_news()

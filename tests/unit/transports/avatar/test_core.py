@@ -478,3 +478,26 @@ def test_speech_that_is_cut_when_all_of_it_was_heard_is_ended_at_the_vendor() ->
     day.say(0.5)
     assert day.kinds() == [Begin, Speak, EndSpeech, Begin, Speak, EndSpeech]
     assert day.interrupts() == []
+
+
+def test_who_tells_nothing_is_waited_for_once_and_again_when_they_have_told_something() -> None:
+    day = Day(TELLING)
+    edges = []
+    for told in (False, False, True, True):
+        day.reports.clear()
+        said_at = day.now
+        day.say(1.0)
+        utterance = [c.utterance for c in day.commands if isinstance(c, Begin)][-1]
+        day.pass_time(0.3)
+        if told:
+            day.core.receive(Started(utterance), day.leg, now=day.now)
+        day.pass_time(1.1)
+        if told:
+            day.core.receive(Ended(utterance), day.leg, now=day.now)
+        day.pass_time(3.0)
+        ends = (day.when(SpeakingStarted), day.when(SpeakingStopped))
+        edges.append(tuple(round(at - said_at, 2) for at in ends))
+    waited, modelled, _, told_both = edges
+    assert waited == (1.0, 2.2)
+    assert modelled == (0.2, 1.2)
+    assert told_both == (0.3, 1.4)
