@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Protocol
 
@@ -171,21 +172,11 @@ def _liveavatar(config: Settings, journal: Journal) -> PaidVendor:
     )
 
 
-def _heygen(config: Settings, journal: Journal) -> PaidVendor:
-    from transports.heygen import InteractiveVendor
+def _heygen(config: Settings, journal: Journal, *, alpha: bool = False) -> PaidVendor:
+    from transports.heygen import AlphaVendor, InteractiveVendor
 
-    return InteractiveVendor(
-        api_key=config.heygen_api_key or "",
-        avatar_id=config.heygen_avatar_id,
-        journal=journal,
-        api_url=config.heygen_api_url,
-    )
-
-
-def _heygen_alpha(config: Settings, journal: Journal) -> PaidVendor:
-    from transports.heygen import AlphaVendor
-
-    return AlphaVendor(
+    make = AlphaVendor if alpha else InteractiveVendor
+    return make(
         api_key=config.heygen_api_key or "",
         avatar_id=config.heygen_avatar_id,
         journal=journal,
@@ -216,6 +207,6 @@ FACES: Mapping[str, Face] = {
         "HEYGEN_AVATAR_ID",
         "transports.heygen",
         lambda config: config.heygen_api_url,
-        _heygen_alpha,
+        partial(_heygen, alpha=True),
     ),
 }

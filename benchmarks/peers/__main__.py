@@ -18,7 +18,7 @@ from benchmarks.figures import machine
 from tests.emulated.peers import pipecat_asks
 
 from . import __doc__ as about
-from .clients import now
+from .clients import BY_NAME, Client, now
 from .report import Values, lines, markdown
 from .rows import rows
 from .scene import Row, Scene
@@ -34,7 +34,7 @@ def where() -> str:
 
 
 async def measure(
-    chosen: list[Row], size: int, rounds: int | None, seed: int, keep: Path | None
+    chosen: list[Row], size: int, rounds: int | None, seed: int, keep: Path | None, who: list[str]
 ) -> dict[str, Values]:
     table: dict[str, Values] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -42,7 +42,8 @@ async def measure(
             with pipecat_asks(vendor.url):
                 scene = Scene(vendor, Path(folder), seed)
                 for row in chosen:
-                    table |= await measured(scene, row, rounds or row.rounds[size])
+                    clients = [each for each in row.clients if not who or each.name in who]
+                    table |= await measured(scene, row, rounds or row.rounds[size], clients)
                     if keep:  # after each row: hours may have passed
                         save(table, keep)
     return table
@@ -53,7 +54,7 @@ def save(table: dict[str, Values], file: Path) -> None:
     file.write_text(json.dumps({"where": where(), "values": table}, ensure_ascii=False))
 
 
-async def measured(scene: Scene, row: Row, rounds: int) -> dict[str, Values]:
+async def measured(scene: Scene, row: Row, rounds: int, clients: list[Client]) -> dict[str, Values]:
     """One row, with its progress on the way; a row that breaks takes no other along."""
     began = now()
 
@@ -62,7 +63,7 @@ async def measured(scene: Scene, row: Row, rounds: int) -> dict[str, Values]:
         sys.stderr.flush()
 
     try:
-        found = await scene.run(row, rounds, list(row.clients), done)
+        found = await scene.run(row, rounds, clients, done)
     except Exception as error:  # noqa: BLE001 - hours of other rows may follow
         sys.stderr.write(f"\n{row.name} broke: {error!r}\n")
         return {}
@@ -84,6 +85,9 @@ def main() -> None:
     parsing.add_argument(
         "--rows", nargs="+", metavar="ROW", help=f"some, by how they begin: {names}"
     )
+    parsing.add_argument(
+        "--clients", nargs="+", default=[], choices=BY_NAME, metavar="CLIENT", help="some of them"
+    )
     parsing.add_argument("--rounds", type=int, help="that many, whatever the row")
     parsing.add_argument("--json", type=Path, metavar="FILE", help="every single value")
     parsing.add_argument("--seed", type=int, default=1, help="of the order and of the cut-ins")
@@ -98,7 +102,9 @@ def main() -> None:
     logger.remove()
     logging.disable()
     size_index = 0 if given.quick else 2 if given.long else 1
-    found = asyncio.run(measure(chosen, size_index, given.rounds, given.seed, given.json))
+    found = asyncio.run(
+        measure(chosen, size_index, given.rounds, given.seed, given.json, given.clients)
+    )
     print(f"\n{where()}\n\n{markdown(found)}")
 
 
