@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.emulated.standins.heygen import GONE, HANG, Answer, HeyGenStandIn, heygen
+from tests.unit.transports.avatar.plays import NoLeg
 from transports.avatar import (
     AvatarError,
     AvatarNotFound,
@@ -36,11 +37,10 @@ from transports.avatar import (
     VendorRefused,
     VendorUnreachable,
 )
-from transports.avatar.core import SpeechCore
 from transports.avatar.dial import UNACKNOWLEDGED_S
 from transports.avatar.journal import Journal
 from transports.avatar.reports import Report, SpeakingStarted, SpeakingStopped
-from transports.avatar.session import AvatarSession
+from transports.avatar.stage import Stage
 from transports.heygen import AlphaVendor, InteractiveVendor, LiveAvatarVendor, LiveKitRoom
 from transports.heygen.vendor import FASTEST, HeyGenVendor
 
@@ -89,26 +89,30 @@ class Conversation:
     """A session at the stand-in, and what came of it."""
 
     def __init__(self, vendor: HeyGenVendor, ready_timeout_s: float) -> None:
-        self.core = SpeechCore(vendor.profile, new_id=iter(f"u{n}" for n in range(99)).__next__)
         self.reports: list[Report] = []
         self.errors: list[AvatarError] = []
         self.over = asyncio.Event()
         self.reported = asyncio.Condition()
-        self.session = AvatarSession(
+        self.session = Stage(
             vendor,
-            self.core,
-            deliver=self._deliver,
-            failed=self._failed,
+            None,
+            goes_on_without=False,
+            opens_when_watched=False,
             ready_timeout_s=ready_timeout_s,
+            deliver=self._deliver,
+            show=lambda viewer: None,
+            failed=self._failed,
         )
-        self.session.start()
+        self.core = self.session.core
+        self.session.start(NoLeg())
 
     async def _deliver(self, reports: list[Report]) -> None:
         self.reports += reports
         async with self.reported:
             self.reported.notify_all()
 
-    async def _failed(self, error: AvatarError) -> None:
+    async def _failed(self, error: AvatarError, ends: bool) -> None:
+        assert ends
         self.errors.append(error)
         self.over.set()
 
@@ -264,13 +268,14 @@ async def test_nothing_is_said_before_the_server_is_connected(journal: Journal) 
 
 @pytest.mark.parametrize("dialect", ["S", "T", "states"])
 async def test_the_bot_speaks_while_the_server_says_so(journal: Journal, dialect: str) -> None:
-    about = {"S": {"source_event_id": "u0"}, "T": {"task": {"id": "t1"}}}.get(dialect, {})
     async with (
         at_heygen(LiveAvatarVendor, journal) as (stand_in, vendor),
         talking(vendor) as conversation,
     ):
         conversation.say(noise(0.3))
         await stand_in.until(lambda: "agent.speak_end" in stand_in.kinds())
+        utterance = stand_in.messages[0]["event_id"]
+        about = {"S": {"source_event_id": utterance}, "T": {"task": {"id": "t1"}}}.get(dialect, {})
         if dialect == "states":
             await stand_in.say("agent.state_updated", previous_state="idle", new_state="talking")
         else:

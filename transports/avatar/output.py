@@ -50,6 +50,7 @@ from .words import WordTimes
 __all__ = ["AvatarOutput"]
 
 GOODBYE_GRACE_S = 5.0
+READY_TIMEOUT_S = 15.0
 
 
 class AvatarOutput(FrameProcessor):
@@ -75,6 +76,7 @@ class AvatarOutput(FrameProcessor):
             asks for it (`avatar-watch`).
         hold_on_voice: Fall silent as soon as a voice is heard, and go on where the speech was left
             when no turn comes of it. Of use where a turn's start waits for more than a voice.
+        ready_timeout_s: How long the vendor may take until it can be told anything, in seconds.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class AvatarOutput(FrameProcessor):
         goes_on_without: bool = False,
         opens_when_watched: bool = False,
         hold_on_voice: bool = False,
+        ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         super().__init__(name=f"AvatarOutput({vendor.name})")
         self._rate = vendor.profile.sample_rate
@@ -94,6 +97,7 @@ class AvatarOutput(FrameProcessor):
             stand_in,
             goes_on_without=goes_on_without,
             opens_when_watched=opens_when_watched,
+            ready_timeout_s=ready_timeout_s,
             deliver=self._deliver,
             show=self._show,
             failed=self._failed,

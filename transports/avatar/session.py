@@ -60,7 +60,7 @@ class AvatarSession:
         core: SpeechCore,
         owner: SessionOwner,
         *,
-        ready_timeout_s: float = 15.0,
+        ready_timeout_s: float,
     ) -> None:
         self.vendor = vendor
         self.leg = leg

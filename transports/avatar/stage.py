@@ -30,6 +30,7 @@ class Stage:
         stand_in: Who carries the speech while nobody watches; None: the vendor always does.
         goes_on_without: Whether the stand-in goes on alone where the vendor cannot be started.
         opens_when_watched: Whether the vendor's session waits until a page asks for it.
+        ready_timeout_s: How long the vendor may take until it can be told anything, in seconds.
         deliver: See `SpeechClock`.
         show: Called with what a page needs to show the avatar, when it has asked and it is known.
         failed: Awaited with an error, and with whether all speech ends by it.
@@ -45,6 +46,7 @@ class Stage:
         *,
         goes_on_without: bool,
         opens_when_watched: bool,
+        ready_timeout_s: float,
         deliver: Callable[[list[Report]], Awaitable[None]],
         show: Callable[[Mapping[str, str]], None],
         failed: Callable[[AvatarError, bool], Awaitable[None]],
@@ -58,9 +60,13 @@ class Stage:
         legs = [Leg(each.profile) for each in (vendor, stand_in) if each]
         self.core = SpeechCore(legs[-1], new_id=lambda: str(uuid4()))
         self.clock = SpeechClock(self.core, deliver=deliver, wake=self._wake, failed=self._end)
-        self._face = AvatarSession(vendor, legs[0], self.core, self)
-        self._stand_in = AvatarSession(stand_in, legs[1], self.core, self) if stand_in else None
-        self._sessions = [each for each in (self._face, self._stand_in) if each]
+        self._sessions = [
+            AvatarSession(each, leg, self.core, self, ready_timeout_s=ready_timeout_s)
+            for each, leg in zip((vendor, stand_in), legs, strict=False)
+            if each
+        ]
+        self._face = self._sessions[0]
+        self._stand_in = self._sessions[1] if stand_in else None
         self._was_ready = False
         self._watched = False  # the page can show it, and asks where it is
         self._joined = False  # the page shows it

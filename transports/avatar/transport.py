@@ -9,7 +9,7 @@ from pipecat.processors.filters.identity_filter import IdentityFilter
 from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
-from .output import AvatarOutput
+from .output import READY_TIMEOUT_S, AvatarOutput
 from .vendor import Vendor
 
 __all__ = ["AvatarTransport"]
@@ -28,6 +28,7 @@ class AvatarTransport(BaseTransport):
         goes_on_without: The stand-in goes on alone where the vendor cannot be started.
         opens_when_watched: The vendor's session is not opened before a page asks for it.
         hold_on_voice: Fall silent as soon as a voice is heard; see `AvatarOutput`.
+        ready_timeout_s: How long the vendor may take until it can be told anything, in seconds.
     """
 
     def __init__(
@@ -38,6 +39,7 @@ class AvatarTransport(BaseTransport):
         goes_on_without: bool = False,
         opens_when_watched: bool = False,
         hold_on_voice: bool = False,
+        ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         super().__init__(input_name=None, output_name=None)
         self._input = IdentityFilter()
@@ -47,6 +49,7 @@ class AvatarTransport(BaseTransport):
             goes_on_without=goes_on_without,
             opens_when_watched=opens_when_watched,
             hold_on_voice=hold_on_voice,
+            ready_timeout_s=ready_timeout_s,
         )
 
     def input(self) -> FrameProcessor:

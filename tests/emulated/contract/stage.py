@@ -128,9 +128,9 @@ class Recorder(FrameProcessor):
 class Bot:
     """A pipeline with nothing but the face."""
 
-    def __init__(self, vendor: Vendor, side: Side) -> None:
+    def __init__(self, vendor: Vendor, side: Side, ready_timeout_s: float) -> None:
         self.vendor = vendor
-        self.transport = AvatarTransport(vendor)
+        self.transport = AvatarTransport(vendor, ready_timeout_s=ready_timeout_s)
         self.before, self.after = Recorder(), Recorder()
         page = [side] if isinstance(side, Page) else []
         if isinstance(side, Page):
@@ -205,6 +205,7 @@ async def running(
     opened: bool = True,
     leaves: type[Frame] = EndFrame,
     noted: int = 0,
+    ready_timeout_s: float = 15.0,
     faults: Mapping[str, Mapping[str, Any]] | None = None,
     **knobs: Any,
 ) -> AsyncIterator[tuple[Bot, Any]]:
@@ -216,6 +217,7 @@ async def running(
         opened: Whether to begin when the session runs.
         leaves: `EndFrame` or `CancelFrame`.
         noted: How many sessions the journal goes on naming.
+        ready_timeout_s: How long its side may take.
         faults: Calls that go wrong, and how.
         knobs: How its side behaves.
     """
@@ -224,7 +226,7 @@ async def running(
     async with asyncio.timeout(DEADLINE_S), row.serve(**knobs) as side:
         for call, how in (faults or {}).items():
             side.fail(call, **how)
-        bot = Bot(row.vendor(side, folder), side)
+        bot = Bot(row.vendor(side, folder), side, ready_timeout_s)
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(bot.worker)
         run = asyncio.create_task(runner.run())

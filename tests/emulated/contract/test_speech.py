@@ -28,7 +28,6 @@ from tests.emulated.contract.stage import (
 )
 from tests.emulated.contract.vendors import EVERY, OVER_A_SOCKET, ROWS, Row
 from transports.avatar import NeverReady
-from transports.avatar.session import AvatarSession
 
 pytestmark = pytest.mark.asyncio
 
@@ -161,10 +160,9 @@ async def test_speech_from_before_the_vendor_is_ready_is_heard_from_its_first_sa
 
 @OVER_A_SOCKET
 async def test_a_vendor_that_is_never_ready_is_an_error_by_the_deadline_and_holds_up_nobody(
-    row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    row: Row, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(AvatarSession.__init__.__kwdefaults__, "ready_timeout_s", 0.6)
-    async with running(row, tmp_path, never_connected=True) as (bot, side):
+    async with running(row, tmp_path, ready_timeout_s=0.6, never_connected=True) as (bot, side):
         await bot.say(voice(0.5))
         await bot.push(TextFrame("nobody else waits"))
         await bot.after.until(TextFrame, within_s=3.0)

@@ -30,6 +30,7 @@ class Play:
             stand_in,
             goes_on_without=options.get("goes_on_without", False),
             opens_when_watched=options.get("opens_when_watched", False),
+            ready_timeout_s=15.0,
             deliver=self.deliver,
             show=self.shown.append,
             failed=self.failed,
