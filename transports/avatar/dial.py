@@ -189,7 +189,8 @@ async def _reach(addresses: list[tuple[_Address, int]]) -> socket.socket:
     failure = OSError("nothing to connect to")
     for address, port in addresses:
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
-        tcp = socket.socket(family, socket.SOCK_STREAM)
+        # Where the protocol is not named, asyncio leaves Nagle's algorithm on: what is small waits.
+        tcp = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         try:
             tcp.setblocking(False)
             _watch(tcp)

@@ -261,7 +261,6 @@ class AvatarOutput(FrameProcessor):
 
     async def _interrupt(self, frame: InterruptionFrame, direction: FrameDirection) -> None:
         # The state first: what follows awaits, and nothing of this generation may leave meanwhile.
-        # Pipecat's own part waits until a task is cancelled; the vendor is told in that time.
         now = self._now()
         self._last_words(now)
         self._core.interrupt(now=now)
@@ -269,6 +268,7 @@ class AvatarOutput(FrameProcessor):
         self._interrupting = True
         self._stage.poke()
         try:
+            await asyncio.sleep(0)  # the writer goes first: a tenth of a millisecond
             await super().process_frame(frame, direction)
             await self._stage.clock.flush()  # the words that were heard, then the interruption
             await self.push_frame(frame, direction)
