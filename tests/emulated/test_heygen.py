@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Any
 
 import numpy as np
@@ -343,6 +344,15 @@ async def test_a_server_that_does_not_read_keeps_nobody_from_leaving(journal: Jo
                 await conversation.session.aclose()
         assert stand_in.running == set()
         assert conversation.errors == []
+
+
+async def test_what_is_small_does_not_wait_for_an_acknowledgement(journal: Journal) -> None:
+    async with at_heygen(LiveAvatarVendor, journal) as (_, vendor):
+        session = await vendor.open()
+        async with vendor.dial(session) as socket:
+            tcp = socket._connection.transport.get_extra_info("socket")
+            assert tcp.getsockopt(IPPROTO_TCP, TCP_NODELAY)
+        await vendor.close(session)
 
 
 @pytest.mark.long
