@@ -165,6 +165,11 @@ async def bot(runner_args: RunnerArguments) -> None:
     async def explain(_: object, kind: str) -> None:
         await host.tell("notice", text=REFUSED[kind])
 
+    @avatar.output().event_handler("on_session_opened")
+    async def keep_within(_: object, limit_s: float | None) -> None:
+        if limit_s is not None:
+            host.ends_before(limit_s)
+
     workers = WorkerRunner(handle_sigint=False)
     await workers.add_workers(worker)
     with MEMORY.open(let_in.session, Conversation(messages.get_messages, worker.cancel)):

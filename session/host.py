@@ -14,6 +14,9 @@ from pipecat.transports.base_transport import BaseTransport
 
 from .lifetime import Ending, Lifetime
 
+GOODBYE_S = 15.0
+"""How long a goodbye may take, with what is still to be said before it."""
+
 TICKET_RENEWAL_S = 300.0
 """Half of a ticket's life."""
 
@@ -57,6 +60,10 @@ class Host:
     async def tell(self, kind: str, **data: Any) -> None:
         """Send the page a message of a kind that `docs/frames.md` lists."""
         await self._worker.rtvi.send_server_message({"type": kind} | data)
+
+    def ends_before(self, limit_s: float) -> None:
+        """Say goodbye before something that the conversation needs ends, in so many seconds."""
+        self._lifetime.shorten(max(0.0, limit_s - GOODBYE_S))
 
     @asynccontextmanager
     async def there(self) -> AsyncIterator[None]:

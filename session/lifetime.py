@@ -52,6 +52,12 @@ class Lifetime:
         self._set("longest", self._longest_s, Ending.LONGEST_TIME)
         self._set("absence", self._joining_s, Ending.NOBODY_CAME)
 
+    def shorten(self, longest_s: float) -> None:
+        """It may last no longer than so many seconds from now."""
+        alarm = self._alarms.get("longest")
+        if alarm and asyncio.get_running_loop().time() + longest_s < alarm.when():
+            self._set("longest", longest_s, Ending.LONGEST_TIME)
+
     def came(self, person: str) -> None:
         """Somebody is there."""
         self._there.add(person)

@@ -101,6 +101,7 @@ class Conversation:
             opens_when_watched=False,
             ready_timeout_s=ready_timeout_s,
             deliver=self._deliver,
+            opened=lambda session: None,
             show=lambda viewer: None,
             failed=self._failed,
         )

@@ -59,6 +59,20 @@ async def test_session_may_last_as_long_as_the_conversation_and_its_goodbye(
         await visitor.until_over()
 
 
+@pytest.mark.parametrize("avatar", ["liveavatar", "heygen"])
+async def test_goodbye_is_said_before_the_plan_ends_the_session(
+    tmp_path: Path, avatar: str
+) -> None:
+    async with (
+        serve(max_seconds=18, interactive_seconds=18) as emulator,
+        talking(tmp_path, emulator, avatar) as visitor,
+    ):
+        notice = await visitor.until(lambda m: m["type"] == "notice")
+        assert notice["text"].endswith("Goodbye.")
+        assert await visitor.until_over() == 1000
+        assert emulator.session().end_reason == "USER_CLOSED"
+
+
 OTHERS_ONLY = {"avatars": "a3e5c1d0-0000-4000-8000-000000000000"}
 FAULTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"call": "token", "status": 401}, {}, "does not accept the key. Check LIVEAVATAR_API_KEY."),

@@ -44,7 +44,7 @@ from .reports import CarriedBy, Cut, Heard, Report, Speaking, SpeakingStarted, S
 from .resampling import Resampler
 from .stage import Stage
 from .user_leg import DownstreamLeg
-from .vendor import Vendor
+from .vendor import Opened, Vendor
 from .words import WordTimes
 
 __all__ = ["AvatarOutput"]
@@ -59,6 +59,9 @@ class AvatarOutput(FrameProcessor):
     Takes 16-bit PCM of any rate and number of channels; the vendor gets one channel at its
     profile's rate. Words are taken with exact times (`metadata["avatarbot"]`), with Pipecat's
     `pts`, or without any.
+
+    Event `on_session_opened(output, limit_s)`: the vendor's session exists, and ends by itself
+    after so many seconds (None: nobody knows). Some avatars say nothing more from then on.
 
     Nothing is raised into the pipeline: an `AvatarError` of the vendor leaves upstream as an
     `ErrorFrame` and makes this processor unusable, and Pipecat's `processor_unusable_policy`
@@ -99,10 +102,12 @@ class AvatarOutput(FrameProcessor):
             opens_when_watched=opens_when_watched,
             ready_timeout_s=ready_timeout_s,
             deliver=self._deliver,
+            opened=self._opened,
             show=self._show,
             failed=self._failed,
         )
         self._core = self._stage.core
+        self._register_event_handler("on_session_opened")
         self._user_leg = DownstreamLeg(self)
         self._cuts: list[Cut] = []  # the page hears of them after the interruption has passed
         self._interrupting = False
@@ -300,6 +305,9 @@ class AvatarOutput(FrameProcessor):
     def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
         """What the page reports of the avatar; see `AvatarTransport.page_says`."""
         self._stage.page_says(kind, data)
+
+    def _opened(self, session: Opened) -> None:
+        self.create_task(self._call_event_handler("on_session_opened", session.limit_s))
 
     def _show(self, viewer: Mapping[str, str]) -> None:
         self.create_task(self._user_leg.confide({"type": "avatar-room", **viewer}))

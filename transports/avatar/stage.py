@@ -32,6 +32,7 @@ class Stage:
         opens_when_watched: Whether the vendor's session waits until a page asks for it.
         ready_timeout_s: How long the vendor may take until it can be told anything, in seconds.
         deliver: See `SpeechClock`.
+        opened: Called when the vendor's session exists.
         show: Called with what a page needs to show the avatar, when it has asked and it is known.
         failed: Awaited with an error, and with whether all speech ends by it.
 
@@ -48,6 +49,7 @@ class Stage:
         opens_when_watched: bool,
         ready_timeout_s: float,
         deliver: Callable[[list[Report]], Awaitable[None]],
+        opened: Callable[[Opened], None],
         show: Callable[[Mapping[str, str]], None],
         failed: Callable[[AvatarError, bool], Awaitable[None]],
     ) -> None:
@@ -55,6 +57,7 @@ class Stage:
             raise ValueError(f"{stand_in.name} and {vendor.name} take audio of different rates")
         self._goes_on_without = goes_on_without
         self._opens_when_watched = opens_when_watched
+        self._opened = opened
         self._show = show
         self._failed = failed
         legs = [Leg(each.profile) for each in (vendor, stand_in) if each]
@@ -119,6 +122,7 @@ class Stage:
     def opened(self, session: AvatarSession, as_what: Opened) -> None:
         """The page can be told where the face is."""
         if session is self._face:
+            self._opened(as_what)
             self._viewer = as_what.viewer
             self._tell_viewer()
 

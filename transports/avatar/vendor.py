@@ -56,11 +56,13 @@ class Opened:
         secrets: Tokens and signed addresses by name. They stay out of every log and error.
         viewer: What a page needs to show the avatar, and nothing that allows more: the `kind` of
             its room, the address, and a token that is good for this session only.
+        limit_s: After how many seconds the vendor ends it by itself, where it says so.
     """
 
     id: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     viewer: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limit_s: float | None = None
 
 
 def short(session: str) -> str:

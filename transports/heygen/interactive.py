@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ..avatar.errors import VendorRefused
 from ..avatar.journal import Journal
 from ..avatar.vendor import Opened, Profile
-from .rest import Rest, optional_texts, text_of
+from .rest import Rest, optional_seconds, optional_texts, text_of
 from .vendor import ADVISED, GONE, HeyGenVendor, Named, livekit_viewer
 
 API_URL = "https://api.heygen.com"
@@ -77,12 +77,14 @@ class InteractiveVendor(HeyGenVendor):
         secrets = optional_texts(
             data, "realtime_endpoint", "url", "access_token", "livekit_agent_token"
         )
-        return Named(text_of(self.name, data, "session_id"), secrets)
+        limit_s = optional_seconds(data, "session_duration_limit")
+        return Named(text_of(self.name, data, "session_id"), secrets, limit_s)
 
     async def _start(self, rest: Rest, named: Named) -> Opened:
         secrets = self._room(named.secrets, "realtime_endpoint")
         await rest.call("POST", "/v1/streaming.start", {"session_id": named.id})
-        return Opened(named.id, secrets, livekit_viewer(secrets, "url", "access_token"))
+        viewer = livekit_viewer(secrets, "url", "access_token")
+        return Opened(named.id, secrets, viewer, named.limit_s)
 
     async def _stop(self, rest: Rest, session: str) -> None:
         await rest.call("POST", "/v1/streaming.stop", {"session_id": session}, again=True)

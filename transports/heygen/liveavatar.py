@@ -12,7 +12,7 @@ from typing import Any, Literal
 from ..avatar.errors import KeyRefused, RateLimited, VendorRefused
 from ..avatar.journal import Journal
 from ..avatar.vendor import Opened, Profile
-from .rest import Rest, optional_texts, text_of
+from .rest import Rest, optional_seconds, optional_texts, text_of
 from .vendor import ADVISED, GONE, HeyGenVendor, Named, livekit_viewer
 
 API_URL = "https://api.liveavatar.com"
@@ -118,7 +118,8 @@ class LiveAvatarVendor(HeyGenVendor):
             data, "ws_url", "livekit_url", "livekit_client_token", "livekit_agent_token"
         )
         viewer = livekit_viewer(secrets, "livekit_url", "livekit_client_token")
-        return Opened(named.id, self._room(secrets, "ws_url"), viewer)
+        limit_s = optional_seconds(data, "max_session_duration")
+        return Opened(named.id, self._room(secrets, "ws_url"), viewer, limit_s)
 
     async def _stop(self, rest: Rest, session: str) -> None:
         body = {"session_id": session, "reason": "USER_CLOSED"}

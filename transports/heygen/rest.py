@@ -204,6 +204,14 @@ def optional_texts(data: object, *names: str) -> dict[str, str]:
     return {name: data[name] for name in names if isinstance(data.get(name), str) and data[name]}
 
 
+def optional_seconds(data: object, name: str) -> float | None:
+    """A time that a reply may have."""
+    value = data.get(name) if isinstance(data, dict) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 10**9:
+        return None
+    return float(value)
+
+
 def is_loopback(url: str) -> bool:
     """Whether an API's address is on this machine, as an emulator's is."""
     host = urlsplit(url).hostname or ""

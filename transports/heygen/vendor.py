@@ -59,6 +59,7 @@ class Named:
 
     id: str
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    limit_s: float | None = None
 
 
 class _NotWanted(AvatarError):

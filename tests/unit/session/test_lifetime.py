@@ -64,3 +64,16 @@ async def test_what_is_closed_rings_no_more() -> None:
     endings.lifetime.close()
     await asyncio.sleep(2 * LONGEST_S)
     assert endings.seen == []
+
+
+async def test_it_can_be_shortened_and_not_lengthened() -> None:
+    endings = Endings()
+    endings.lifetime.came("a")
+    await asyncio.sleep(100)
+    endings.lifetime.shorten(50)
+    endings.lifetime.shorten(500)
+    await asyncio.sleep(2 * LONGEST_S)
+    assert endings.seen == [(150, Ending.LONGEST_TIME)]
+    endings.lifetime.shorten(1)
+    await asyncio.sleep(2)
+    assert len(endings.seen) == 1

@@ -33,6 +33,7 @@ class MemoryVendor:
         self.inbox: asyncio.Queue[object] = asyncio.Queue()
         self.user_leg: UserLeg | None = None
         self.viewer: Mapping[str, str] = {}
+        self.limit_s: float | None = None
 
     def attach(self, user_leg: UserLeg) -> None:
         self.user_leg = user_leg
@@ -47,7 +48,7 @@ class MemoryVendor:
             raise VendorRefused(self.name, 401, "bad key")
         self.open_sessions += 1
         self.opened += 1
-        return Opened("m1", {"token": "SECRET-token"}, self.viewer)
+        return Opened("m1", {"token": "SECRET-token"}, self.viewer, self.limit_s)
 
     async def close(self, session: Opened) -> None:
         await asyncio.sleep(self.closes_after_s)

@@ -32,6 +32,7 @@ class Play:
             opens_when_watched=options.get("opens_when_watched", False),
             ready_timeout_s=15.0,
             deliver=self.deliver,
+            opened=lambda session: None,
             show=self.shown.append,
             failed=self.failed,
         )

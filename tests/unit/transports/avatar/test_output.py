@@ -391,3 +391,17 @@ async def test_the_page_learns_who_is_seen_and_no_log_learns_its_token() -> None
     ]
     assert lines
     assert not any("SECRET" in line for line in lines)
+
+
+async def test_who_asks_is_told_how_long_the_vendors_session_lasts() -> None:
+    vendor = MemoryVendor(Profile(start_delay_s=START_S))
+    vendor.opens_after_s, vendor.limit_s = 1.0, 1_200.0
+    async with on_stage(vendor) as stage:
+        told: list[float | None] = []
+
+        @stage.output.event_handler("on_session_opened")
+        async def note(_: object, limit_s: float | None) -> None:
+            told.append(limit_s)
+
+        await asyncio.sleep(2.0)
+        assert told == [1_200.0]
