@@ -170,12 +170,11 @@ async def test_avatar_that_is_lost_ends_the_conversation(tmp_path: Path, how: st
         assert told["ends"]
 
 
-async def test_minute_of_the_sandbox_that_is_over_is_told_as_such(tmp_path: Path) -> None:
+async def test_sandbox_that_is_over_is_told_as_such(tmp_path: Path) -> None:
     sandbox = {"LIVEAVATAR_AVATAR_ID": "", "LIVEAVATAR_SANDBOX": "true"}
-    async with (
-        serve(sandbox_seconds=3) as emulator,
-        talking(tmp_path, emulator, **sandbox) as visitor,
-    ):
+    async with serve() as emulator, talking(tmp_path, emulator, **sandbox) as visitor:
+        await emulator.until(lambda: emulator.running() and emulator.record.connections)
+        emulator.script("end", reason="MAX_DURATION_REACHED")
         told = await visitor.kind("notice")
         assert told["text"].startswith("A minute of LiveAvatar's sandbox is over, or")
         await visitor.until_over()
