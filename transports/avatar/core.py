@@ -454,8 +454,9 @@ class SpeechCore:
                 return True
             case Started(name) | Played(name, _) | Ended(name):
                 utterance = self._find(name, now) if leg is self._leg else None
-        leg.tells_starts |= isinstance(event, Started | Played)
-        leg.tells_ends |= isinstance(event, Ended)
+        is_promised = type(event) in leg.profile.acknowledges
+        leg.tells_starts |= is_promised and isinstance(event, Started | Played)
+        leg.tells_ends |= is_promised and isinstance(event, Ended)
         if utterance is None or not utterance.begun:
             return False
         match event:
