@@ -60,13 +60,13 @@ class Stage:
         self._opened = opened
         self._show = show
         self._failed = failed
-        legs = [Leg(each.profile) for each in (vendor, stand_in) if each]
+        carriers = [each for each in (vendor, stand_in) if each]
+        legs = [Leg(each.profile) for each in carriers]
         self.core = SpeechCore(legs[-1], new_id=lambda: str(uuid4()))
         self.clock = SpeechClock(self.core, deliver=deliver, wake=self._wake, failed=self._end)
         self._sessions = [
             AvatarSession(each, leg, self.core, self, ready_timeout_s=ready_timeout_s)
-            for each, leg in zip((vendor, stand_in), legs, strict=False)
-            if each
+            for each, leg in zip(carriers, legs, strict=True)
         ]
         self._face = self._sessions[0]
         self._stand_in = self._sessions[1] if stand_in else None
