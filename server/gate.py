@@ -7,7 +7,6 @@ not routes is in `docs/decisions/0001-gate-in-front-of-the-runner.md`.
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from loguru import logger
 from starlette.datastructures import Headers, QueryParams
@@ -15,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .addresses import Addresses
+from .admission import SUBPROTOCOL, selecting
 from .flood import BoundedSocket
 from .headers import security_headers, with_headers
 from .sessions import Sessions
@@ -25,7 +25,6 @@ LARGEST_BODY = 64 * 1024
 """Bytes of an HTTP request's body."""
 SLOWEST_BODY_S = 10.0
 
-SUBPROTOCOL = "avatarbot"
 TICKET_PREFIX = "ticket."
 
 _READING = ("GET", "HEAD")
@@ -118,9 +117,12 @@ class Gate:
                 await send({"type": "websocket.close", "code": 1008})  # HTTP 403, never accepted
         else:
             with self._sessions.open():
-                renew = partial(self._tickets.issue, session=claims.session)
+
+                async def renew() -> str:
+                    return self._tickets.issue(session=claims.session, tenant=claims.tenant)
+
                 inner = {**_without_ticket(scope, claims), "avatarbot.renew": renew}
-                wire = BoundedSocket(receive, _selecting(scope, send))
+                wire = BoundedSocket(receive, selecting(scope, send))
                 await self._sessions.turn()
                 await self._app(inner, wire.receive, wire.send)
 
@@ -228,15 +230,3 @@ def _without_ticket(scope: Scope, claims: Claims) -> Scope:
         "query_string": b"",
         "avatarbot": claims,
     }
-
-
-def _selecting(scope: Scope, send: Send) -> Send:
-    if not scope.get("subprotocols"):
-        return send
-
-    async def send_selecting(message: Message) -> None:
-        if message["type"] == "websocket.accept":
-            message = {**message, "subprotocol": SUBPROTOCOL}
-        await send(message)
-
-    return send_selecting
