@@ -2,8 +2,8 @@
 
     [[tenant]]
     name = "acme"
-    key_sha256 = ["…"]          # `uv run -m launcher key acme` makes one; several while one is replaced
-    max_sessions = 10           # at once
+    key_sha256 = ["…"]         # `uv run -m launcher key acme` makes one; two while one is replaced
+    max_sessions = 10          # at once
     starts_per_minute = 60
     max_session_seconds = 1800
     origins = ["https://www.acme.example"]   # its sites, whose pages may come with a ticket
@@ -28,7 +28,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from server.allowance import Allowance
 

@@ -52,7 +52,7 @@ class Proxies:
         scope = {**scope, "avatarbot.direct": direct}
         if self._trusts(scope["client"]):
             await self._believing(scope, receive, send)
-        elif not self._only_trusted or scope["path"] in self._for_anybody:
+        elif not self._only_trusted or scope.get("path") in self._for_anybody:
             await self._app({**scope, "headers": kept}, receive, send)
         else:
             logger.debug("refused a connection: it is not from a trusted proxy")
