@@ -34,6 +34,9 @@ class Connection(Protocol):
 class TooLarge(Exception):
     """The request does not fit into a datagram."""
 
+    def __init__(self) -> None:
+        super().__init__("This is too much to begin with.")
+
 
 def hand_over(scope: Scope) -> tuple[socket.socket, bytes]:
     """Returns the connection of a WebSocket that was not answered, and its request.

@@ -74,7 +74,7 @@ class SessionServer:
         self._spec = spec
         self._listener = listener
         self._ticket = ticket
-        self._app = FastAPI(openapi_url=None)
+        self._app = FastAPI(openapi_url=None, redirect_slashes=False)
         self._app.add_api_websocket_route("/ws-client", self._meet)
         if spec["way"] == "webrtc":
             self._app.include_router(_offers(self._answer, spec["arguments"]))

@@ -33,6 +33,8 @@ from server.allowance import Allowance
 
 KEY_PREFIX = "avb_"
 
+_SITE = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
+
 
 class TenantsError(Exception):
     """The file cannot be used. The text names it, and the tenant."""
@@ -225,16 +227,11 @@ def _are_hashes(value: Any) -> bool:
 
 
 def _are_origins(value: Any) -> bool:
-    return isinstance(value, list) and all(
-        isinstance(each, str) and _is_site(each) for each in value
-    )
+    return isinstance(value, list) and all(map(_is_site, value))
 
 
-def _is_site(origin: str) -> bool:
-    url = urlsplit(origin)
-    return (
-        url.scheme == "https" and f"https://{url.netloc}" == origin == origin.lower() != "https://"
-    )
+def _is_site(value: Any) -> bool:
+    return isinstance(value, str) and bool(_SITE.fullmatch(value))
 
 
 def _is_switch(value: Any) -> bool:

@@ -27,6 +27,7 @@ COOKIE = "avatarbot-ticket"
 
 _BEFORE, _AFTER = OFFER_PATH.split("{session}")
 _MOST_CANDIDATES = 64
+_ABOUT_A_BODY = (b"content-type", b"content-length", b"transfer-encoding")
 
 
 @dataclass(slots=True)
@@ -93,7 +94,7 @@ class Offers:
                         open_session.callback(self._peers.pop, session)
                     send = self._learning(session, send)
                     await self._sessions.turn()
-                await self._app(scope, _replay(request), send)
+                await self._app(*_rewritten(scope, receive, request), send)
         except Refused as refusal:
             logger.debug(f"refused an offer: {refusal.status}")
             await JSONResponse({"detail": "Refused."}, refusal.status)(scope, receive, send)
@@ -125,11 +126,15 @@ class Offers:
     def _learning(self, session: str, send: Send) -> Send:
         """Returns a `send` that reads the connection's id out of the runner's answer."""
 
+        pieces: list[bytes] = []
+
         async def send_and_learn(message: Message) -> None:
             peer = self._peers.get(session)
             if message["type"] == "http.response.body" and peer and peer.connection is None:
-                answer = _decoded(message.get("body", b"") or b"null")
-                peer.connection = answer.get("pc_id") if isinstance(answer, dict) else None
+                pieces.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    answer = _decoded(b"".join(pieces) or b"null")
+                    peer.connection = answer.get("pc_id") if isinstance(answer, dict) else None
             await send(message)
 
         return send_and_learn
@@ -192,9 +197,14 @@ def _decoded(body: bytes) -> Any:
         raise Refused(400) from None
 
 
-def _replay(request: dict[str, Any]) -> Receive:
-    async def receive() -> Message:
-        body = json.dumps(request).encode()
-        return {"type": "http.request", "body": body, "more_body": False}
+def _rewritten(scope: Scope, receive: Receive, request: dict[str, Any]) -> tuple[Scope, Receive]:
+    """The request with another body."""
+    body = json.dumps(request).encode()
+    kept = [pair for pair in scope["headers"] if pair[0] not in _ABOUT_A_BODY]
+    about = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    return receive
+    async def receive_rewritten() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return {**scope, "headers": [*kept, *about]}, receive_rewritten

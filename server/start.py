@@ -45,7 +45,13 @@ class Welcomes:
         return self._transports[transport]
 
     async def welcome(
-        self, transport: str, answer: Mapping[str, Any], *, origin: str, tenant: str = "local"
+        self,
+        transport: str,
+        answer: Mapping[str, Any],
+        *,
+        origin: str,
+        tenant: str = "local",
+        to_server: bool = False,
     ) -> JSONResponse:
         """
         Args:
@@ -53,14 +59,16 @@ class Welcomes:
             answer: What Pipecat's runner says of the session, or says in its place.
             origin: Under which of our addresses.
             tenant: Whose session it is.
+            to_server: Whether a server asks, which wants to know the session's id. Pipecat's
+                client for JavaScript wants `wsUrl` and `token`, and refuses any more.
         """
         session = answer["sessionId"]
         match transport:
             case "websocket":
-                # Pipecat's client for JavaScript takes these two and refuses any other.
                 url = socket_origin(origin) + SOCKET_PATH
                 ticket = self._tickets.issue(session=session, tenant=tenant)
-                return JSONResponse({"wsUrl": url, "token": ticket})
+                known = answer if to_server else {}
+                return JSONResponse({**known, "wsUrl": url, "token": ticket})
             case "webrtc":
                 ticket = self._tickets.issue(session=session, tenant=tenant)
                 welcome = JSONResponse({**answer, "token": ticket})
@@ -144,5 +152,8 @@ def wishes(body: bytes) -> dict[str, Any] | None:
 
 def wanted(request: Mapping[str, Any] | None) -> str | None:
     """The transport that a request asks for; None if it is no request."""
-    transport = None if request is None else request.get("transport", "websocket")
+    if request is None:
+        return None
+    usual = "daily" if request.get("createDailyRoom") is True else "websocket"
+    transport = request.get("transport", usual)
     return transport if isinstance(transport, str) else None
