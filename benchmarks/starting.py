@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import aiohttp
 
 from benchmarks.figures import machine, summary
-from benchmarks.listener import ROOT, serving
+from benchmarks.listener import serving
 
 TICKS = os.sysconf("SC_CLK_TCK")
 SETTLED_S = 1.0

@@ -36,7 +36,7 @@ from .messages import (
     Ticket,
     WantsTicket,
 )
-from .processes import Processes, ProcessError, SessionProcess
+from .processes import ProcessError, Processes, SessionProcess
 from .reaper import Reaper
 from .session_log import SessionLogs
 from .slots import Slots
