@@ -321,6 +321,29 @@ async def test_what_a_reaper_was_stopping_when_it_died_is_stopped_by_the_next(
             assert emulator.running() == []
 
 
+async def test_start_that_arrives_behind_the_stop_does_not_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("launcher.reaper.SOON_S", 1.5)
+    async with (
+        serve() as emulator,
+        Reaper(Journal(tmp_path), [account(tmp_path, emulator)]) as reaper,
+        child(tmp_path, emulator, "liveavatar") as session,
+    ):
+        emulator.fail("start", status=None, delay_s=0.5)
+        emulator.fail("stop", status=404)  # what is not started is not known
+        session.go_on()
+        async with asyncio.timeout(10):
+            while emulator.faults[0].call == "start":  # nothing tells that it has arrived
+                await asyncio.sleep(0.01)
+        await session.die()
+        assert emulator.running() == []
+        await reaper.ended(session.owner)
+        assert await Journal(tmp_path).entries() == []
+        await emulator.until(emulator.running)
+        await emulator.until(lambda: not emulator.running())
+
+
 @pytest.mark.parametrize("service", ["liveavatar", "interactive"])
 async def test_sweep_stops_what_was_ours_and_runs_and_no_foreign_session(
     tmp_path: Path, service: str

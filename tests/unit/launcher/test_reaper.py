@@ -211,13 +211,27 @@ async def test_now_and_then_what_was_ours_and_runs_is_stopped_and_nothing_else(
     await journal.name(await journal.intend("V", KEY, limit_s=600), "talks")
     async with Reaper(journal, [vendor.account], sweep_s=100) as reaper:
         await reaper.ended(owner)
+        await asyncio.sleep(20)
         vendor.stopped.clear()
         vendor.running = ["foreign", "ours", "talks"]
-        await asyncio.sleep(99)
-        assert vendor.stopped == []
         await leave(tmp_path, "left by a bot")
-        await asyncio.sleep(2)
+        await asyncio.sleep(80)
+        assert vendor.stopped == []
+        await asyncio.sleep(20)
     assert sorted(vendor.stopped) == ["left by a bot", "ours"]
+
+
+async def test_soon_after_a_stop_it_is_looked_whether_it_has_stayed_so(tmp_path: Path) -> None:
+    owner = await leave(tmp_path, "s1")
+    vendor = Vendor()
+    async with Reaper(Journal(tmp_path), [vendor.account], sweep_s=10_000) as reaper:
+        await reaper.ended(owner)
+        vendor.running = ["s1"]
+        await asyncio.sleep(15)
+        assert vendor.stopped == ["s1", "s1"]
+        vendor.running = []
+        await asyncio.sleep(1_000)
+    assert vendor.stopped == ["s1", "s1"]
 
 
 async def test_error_inside_passes_as_it_is(tmp_path: Path) -> None:
