@@ -52,7 +52,9 @@ async def main():
     journal = Journal(Path(sys.argv[1]))
     print("ready", flush=True)
     sys.stdin.readline()
-    print(await journal.intend("V", "SECRET-key", limit_s=600, most=1), flush=True)
+    costs = sys.argv[2:] != ["free"]
+    entry = await journal.intend("V", "SECRET-key", limit_s=600, most=1, costs=costs)
+    print(entry, flush=True)
     sys.stdin.readline()
 
 asyncio.run(main())
@@ -175,6 +177,20 @@ async def test_reservation_ends_with_its_process_its_release_and_its_time(tmp_pa
     await journal.release(released)
     await journal.reserve("V", KEY, most=1, limit_s=-1)
     await journal.reserve("V", KEY, most=1, limit_s=600)
+
+
+async def test_what_never_cost_is_nothing_once_its_process_is_dead(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    with waiting(INTENDS, tmp_path, "free") as other:
+        assert says(other) == "ready"
+        go_on(other)
+        assert says(other)
+        with pytest.raises(NoSlotLeft):
+            await journal.intend("V", KEY, limit_s=600, most=1, costs=False)
+        assert len(await journal.entries()) == 1
+    await journal.intend("V", KEY, limit_s=600, most=1, costs=False)
+    with pytest.raises(NoSlotLeft):
+        await journal.intend("V", KEY, limit_s=600, most=1, costs=False)
 
 
 async def test_who_saw_a_process_die_takes_its_reservation_away_and_adopts_its_sessions_alone(
