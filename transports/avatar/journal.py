@@ -3,7 +3,8 @@
 An entry is written before the vendor is asked, gets the session's id before the vendor could start
 billing, and is taken out when the vendor has confirmed that the session is over. What is left in
 it by a process that died is stopped by the next start (`reap`). An entry without an id, whose reply
-was lost, cannot be stopped: it is told as running until the vendor's own limit.
+was lost, cannot be stopped: where naming a session may cost something, it is told as running until
+the vendor's own limit.
 
 Where an account may have so many sessions and no more, its entries are the slots: they are counted
 over all processes in the transaction that adds one. A slot can be reserved before anything is asked
@@ -48,6 +49,7 @@ REMEMBERED_S = 86_400.0
 """For how long the ids of sessions that are over are known as ours."""
 
 _OWNER = "(host, boot, pid, started) = (?, ?, ?, ?)"
+_FREE = "session IS NULL AND NOT costs"
 
 T = TypeVar("T")
 
@@ -154,7 +156,8 @@ class Journal:
         def write(rows: sqlite3.Connection) -> None:
             mine = self._fingerprint(vendor, account)
             _check_slots(rows, vendor, mine, most)
-            _add(rows, reservation, vendor, mine, owner or this_process(), limit_s, reserved=True)
+            whose = owner or this_process()
+            _add(rows, reservation, vendor, mine, whose, limit_s, reserved=True, costs=False)
 
         await self._add_or_leave_nothing(reservation, write)
         return reservation
@@ -186,7 +189,13 @@ class Journal:
     # A session
 
     async def intend(
-        self, vendor: str, account: str, *, limit_s: float, most: int | None = None
+        self,
+        vendor: str,
+        account: str,
+        *,
+        limit_s: float,
+        most: int | None = None,
+        costs: bool = True,
     ) -> str:
         """Note that a session is about to be asked for; returns the entry's id.
 
@@ -198,6 +207,8 @@ class Journal:
             account: The key that pays. Only its fingerprint is kept.
             limit_s: After how long the vendor ends a session by itself.
             most: How many sessions the account may have at once; None leaves it to the vendor.
+            costs: Whether it may cost something before it has a name; else it is nothing once its
+                process is dead.
 
         Raises:
             NoSlotLeft
@@ -218,7 +229,7 @@ class Journal:
                 rows.execute("DELETE FROM entry WHERE id = ?", reservation)
             elif most is not None:
                 _check_slots(rows, vendor, mine, most)
-            _add(rows, entry, vendor, mine, me, limit_s)
+            _add(rows, entry, vendor, mine, me, limit_s, costs=costs)
 
         await self._add_or_leave_nothing(entry, write)
         return entry
@@ -297,7 +308,7 @@ class Journal:
         """Take over what dead processes have left of this account.
 
         What has no session's id is taken out when it has passed the vendor's limit; until then it
-        is told to everyone, and belongs to nobody. Reservations are taken out at once. Two
+        is told to everyone, and belongs to nobody. What never cost is taken out at once. Two
         processes that adopt at the same time get each of the others once.
 
         Args:
@@ -314,7 +325,7 @@ class Journal:
             mine = self._fingerprint(vendor, account)
             _tidy(rows)
             if of:
-                rows.execute(f"DELETE FROM entry WHERE reserved AND {_OWNER}", _columns(of))
+                rows.execute(f"DELETE FROM entry WHERE {_FREE} AND {_OWNER}", _columns(of))
             left = [
                 entry
                 for entry, owner in _all(rows, vendor=vendor, account=mine)
@@ -443,12 +454,13 @@ def _add(
     limit_s: float,
     *,
     reserved: bool = False,
+    costs: bool,
 ) -> None:
     now = time.time()
     rows.execute(
-        "INSERT INTO entry (id, vendor, account, opened_at, until, reserved,"
-        " host, boot, pid, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (entry, vendor, account, now, now + limit_s, reserved, *_columns(owner)),
+        "INSERT INTO entry (id, vendor, account, opened_at, until, reserved, costs,"
+        " host, boot, pid, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (entry, vendor, account, now, now + limit_s, reserved, costs, *_columns(owner)),
     )
 
 
@@ -461,10 +473,10 @@ def _check_slots(rows: sqlite3.Connection, vendor: str, account: str, most: int)
 
 
 def _tidy(rows: sqlite3.Connection) -> None:
-    """Take out what is over by itself: a limit has passed, or nobody can use a reservation."""
+    """Take out what is over by itself: its limit has passed, or it never cost and nobody has it."""
     rows.execute("DELETE FROM entry WHERE session IS NULL AND until < ?", (time.time(),))
-    reserved = rows.execute("SELECT id, host, boot, pid, started FROM entry WHERE reserved")
-    dead = [(entry,) for entry, *owner in reserved.fetchall() if is_dead(Owner(*owner))]
+    free = rows.execute(f"SELECT id, host, boot, pid, started FROM entry WHERE {_FREE}").fetchall()
+    dead = [(entry,) for entry, *owner in free if is_dead(Owner(*owner))]
     rows.executemany("DELETE FROM entry WHERE id = ?", dead)
 
 
