@@ -34,7 +34,7 @@ from loguru import logger
 
 from .errors import AvatarError, JournalUnusable, NoSlotLeft
 from .journal_file import read_or_make_key, transaction
-from .owner import Owner, is_dead, this_process
+from .owner import Owner, be_present, is_dead, this_process
 from .vendor import short
 
 __all__ = ["Entry", "Journal", "Standing", "reap"]
@@ -155,7 +155,7 @@ class Journal:
 
         def write(rows: sqlite3.Connection) -> None:
             mine = self._fingerprint(vendor, account)
-            _check_slots(rows, vendor, mine, most)
+            self._check_slots(rows, vendor, mine, most)
             whose = owner or this_process()
             _add(rows, reservation, vendor, mine, whose, limit_s, reserved=True, costs=False)
 
@@ -228,7 +228,7 @@ class Journal:
             if reservation:
                 rows.execute("DELETE FROM entry WHERE id = ?", reservation)
             elif most is not None:
-                _check_slots(rows, vendor, mine, most)
+                self._check_slots(rows, vendor, mine, most)
             _add(rows, entry, vendor, mine, me, limit_s, costs=costs)
 
         await self._add_or_leave_nothing(entry, write)
@@ -292,7 +292,7 @@ class Journal:
 
         def read(rows: sqlite3.Connection) -> Standing:
             mine = self._fingerprint(vendor, account)
-            _tidy(rows)
+            self._tidy(rows)
             found = rows.execute(
                 "SELECT total(reserved), total(NOT reserved AND session IS NULL),"
                 " total(session IS NOT NULL) FROM entry WHERE account = ?",
@@ -323,13 +323,13 @@ class Journal:
         def take(rows: sqlite3.Connection) -> list[Entry]:
             me = this_process()
             mine = self._fingerprint(vendor, account)
-            _tidy(rows)
+            self._tidy(rows)
             if of:
                 rows.execute(f"DELETE FROM entry WHERE {_FREE} AND {_OWNER}", _columns(of))
             left = [
                 entry
                 for entry, owner in _all(rows, vendor=vendor, account=mine)
-                if (owner == of if of else is_dead(owner))
+                if (owner == of if of else self._is_dead(owner))
             ]
             rows.executemany(
                 "UPDATE entry SET host = ?, boot = ?, pid = ?, started = ? WHERE id = ?",
@@ -388,10 +388,29 @@ class Journal:
         try:
             with transaction(self._folder, locked_s=LOCKED_S) as rows:
                 self._key = self._key or read_or_make_key(self._folder)
+                be_present(self._folder)
                 return work(rows)
         except (OSError, sqlite3.Error) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise JournalUnusable(reason or type(error).__name__) from None
+
+    def _check_slots(self, rows: sqlite3.Connection, vendor: str, account: str, most: int) -> None:
+        self._tidy(rows)
+        found = rows.execute("SELECT count(*) FROM entry WHERE account = ?", (account,))
+        (taken,) = found.fetchone()
+        if taken >= most:
+            raise NoSlotLeft(vendor, taken)
+
+    def _tidy(self, rows: sqlite3.Connection) -> None:
+        """Take out what is over by itself: past its limit, or it never cost and nobody has it."""
+        rows.execute("DELETE FROM entry WHERE session IS NULL AND until < ?", (time.time(),))
+        free = rows.execute(f"SELECT id, host, boot, pid, started FROM entry WHERE {_FREE}")
+        dead = [(entry,) for entry, *owner in free.fetchall() if self._is_dead(Owner(*owner))]
+        rows.executemany("DELETE FROM entry WHERE id = ?", dead)
+
+    def _is_dead(self, owner: Owner) -> bool:
+        assert self._folder is not None
+        return is_dead(owner, self._folder)
 
     def _fingerprint(self, vendor: str, account: str) -> str:
         text = f"{vendor}\0{account}".encode()
@@ -462,22 +481,6 @@ def _add(
         " host, boot, pid, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (entry, vendor, account, now, now + limit_s, reserved, costs, *_columns(owner)),
     )
-
-
-def _check_slots(rows: sqlite3.Connection, vendor: str, account: str, most: int) -> None:
-    _tidy(rows)
-    found = rows.execute("SELECT count(*) FROM entry WHERE account = ?", (account,))
-    (taken,) = found.fetchone()
-    if taken >= most:
-        raise NoSlotLeft(vendor, taken)
-
-
-def _tidy(rows: sqlite3.Connection) -> None:
-    """Take out what is over by itself: its limit has passed, or it never cost and nobody has it."""
-    rows.execute("DELETE FROM entry WHERE session IS NULL AND until < ?", (time.time(),))
-    free = rows.execute(f"SELECT id, host, boot, pid, started FROM entry WHERE {_FREE}").fetchall()
-    dead = [(entry,) for entry, *owner in free if is_dead(Owner(*owner))]
-    rows.executemany("DELETE FROM entry WHERE id = ?", dead)
 
 
 def _all(rows: sqlite3.Connection, **equal: str) -> list[tuple[Entry, Owner]]:
