@@ -124,6 +124,11 @@ async def stop_what_was_left(config: Settings) -> None:
         ) from None
 
 
+def api_url(config: Settings) -> str | None:
+    """Where the vendor's API is; None where the page draws the face."""
+    return FACES[config.avatar].api_url(config) if config.avatar in FACES else None
+
+
 def explain(config: Settings, error: Exception) -> str | None:
     """What the person is told of an error of the vendor. It quotes nobody."""
     face = FACES[config.avatar]

@@ -113,7 +113,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 class Api:
-    """The application: `app`.
+    """Answers requests for sessions.
 
     Args:
         backend: Where sessions run.
@@ -121,8 +121,11 @@ class Api:
         welcomes: What people get that come to one.
         metrics: Told what is asked for.
         longest_s: How long any session may last.
-        drain: Called when the server is told to end.
         obstacle: A sentence while no session could be begun; None otherwise.
+
+    Attributes:
+        app: The application.
+        end: Called when an operator wants the server to end.
     """
 
     def __init__(
@@ -133,7 +136,6 @@ class Api:
         metrics: Metrics,
         *,
         longest_s: float,
-        drain: Callable[[], None],
         obstacle: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._backend = backend
@@ -141,7 +143,7 @@ class Api:
         self._welcomes = welcomes
         self._metrics = metrics
         self._longest_s = longest_s
-        self._drain = drain
+        self.end: Callable[[], object] = lambda: None
         self._obstacle = obstacle
         self._answers = Answers[Response](is_good=lambda answer: answer.status_code == 200)
         self._peers: dict[str, str] = {}  # sessions by the ids of their WebRTC connections
@@ -388,7 +390,7 @@ class Api:
     async def drain(self, request: Request) -> Response:
         """Begin no more sessions, and end when the last one has."""
         self._check_operator(request.scope)
-        self._drain()
+        self.end()
         return JSONResponse({"status": "draining"}, 202)
 
     # Who asks

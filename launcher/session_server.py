@@ -84,6 +84,7 @@ class SessionServer:
         self._server = _Server(
             uvicorn.Config(
                 self._door,
+                interface="asgi3",
                 lifespan="on",
                 log_config=None,
                 access_log=False,

@@ -16,7 +16,7 @@ ALLOWED: dict[str, set[str]] = {
     "tools": set(),
     "server": set(),
     "session": set(),
-    "launcher": {"transports"},
+    "launcher": {"transports", "server"},
     "emulators": set(),
     "library": set(),
     "settings": set(),
