@@ -104,7 +104,7 @@ class SessionServer:
             serving: Called once a person can come.
 
         Raises:
-            Exception: What the bot raised. It is in the log.
+            Exception: What the bot raised.
         """
 
         def served() -> None:
@@ -211,7 +211,6 @@ class SessionServer:
             return
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, WebSocketDisconnect):
-            logger.opt(exception=error).error("the bot failed")
             self._over.set_exception(error)
         elif self._bots:
             pass  # another connection has taken the conversation over

@@ -19,6 +19,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+from loguru import logger
 from starlette.types import Receive, Scope, Send
 
 import logs
@@ -204,6 +205,7 @@ async def be_a_session(wire: Wire) -> None:
     try:
         await server.serve(lambda: wire.send("serving"))
     except Exception:
+        logger.exception("the bot failed")
         os._exit(1)
     finally:
         del listening
