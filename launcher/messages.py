@@ -5,7 +5,7 @@ Messages are dataclasses; on the wire they are `{"type": name, …fields}` in JS
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,9 +22,19 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """The bot is loaded; or it cannot be forked, and why."""
+    """The bot is loaded, or not. Each of the texts is a sentence.
 
+    Attributes:
+        files: What it consists of.
+        obstacle: Why it cannot be forked.
+        error: Why it cannot be loaded at all.
+        warning: Why it could not be rehearsed.
+    """
+
+    files: Sequence[str] = ()
     obstacle: str | None = None
+    error: str | None = None
+    warning: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,13 @@ class Forked:
     """A process is there. Beside it: a pidfd."""
 
     pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class NotForked:
+    """The system has no room for one more process."""
+
+    why: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +101,7 @@ class Ticket:
     ticket: str
 
 
-# Session's process → launcher
-
-
-@dataclass(frozen=True, slots=True)
-class Warm:
-    """A process of the pool has loaded the bot."""
+# Session's process → launcher. One of the pool says first, as a zygote does, that it is `Loaded`.
 
 
 @dataclass(frozen=True, slots=True)

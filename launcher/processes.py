@@ -1,16 +1,47 @@
-"""Where the processes of sessions come from: `zygote.Zygote` forks them, `pool.Pool` keeps some."""
+"""Where the processes of sessions come from: `zygote.Zygote` forks them, `pool.Pool` keeps some.
+
+ProcessError     a process cannot be had
+├── BotBroken    the bot cannot be loaded
+└── CannotFork   it can, but not be forked
+"""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
-from typing import Protocol
+import os
+import signal
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+from loguru import logger
 
 from .channel import Channel
+from .loading import SERVER
+
+Mode = Literal["auto", "fork", "spawn"]
 
 
 class ProcessError(Exception):
     """A process cannot be had. The text is a sentence for the log."""
+
+
+class BotBroken(ProcessError):
+    """The bot cannot be loaded.
+
+    Attributes:
+        files: Where the mistake may be.
+    """
+
+    def __init__(self, why: str, files: Iterable[str] = ()) -> None:
+        super().__init__(why)
+        self.files = tuple(files)
+
+
+class CannotFork(ProcessError):
+    """The bot can be loaded, but not be forked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +50,21 @@ class SessionProcess:
 
     Attributes:
         pid: Its number, which is also that of its process group.
-        channel: To talk with it.
+        channel: To talk with it; whoever took the process closes it.
         gone: Done when it is dead, with its exit code, or the signal's number, negative.
+        pidfd: What stands for this very process, whoever has its number later. None where the
+            system has no such thing. Closed with `gone`.
     """
 
     pid: int
     channel: Channel
     gone: asyncio.Future[int]
+    pidfd: int | None = field(default=None, repr=False)
 
     def kill(self) -> None:
         """Kill it and all that it has started. Does nothing to one that is gone."""
-        raise NotImplementedError
+        if not self.gone.done():
+            kill_group(self.pid, self.pidfd)
 
 
 class Processes(Protocol):
@@ -44,3 +79,50 @@ class Processes(Protocol):
 
     async def close(self) -> None:
         """Start no more, and end those that wait. Those that are taken go on until they end."""
+
+
+async def processes(
+    bot: Path, mode: Mode = "auto", *, warm: int = 2, server: str = SERVER
+) -> Processes:
+    """A source that works here: forked from a zygote, or else a pool, and the log says why.
+
+    Call it in the main thread: what it starts dies with the thread that has started it.
+
+    Args:
+        bot: The bot's file.
+        mode: `fork` and `spawn` allow no other.
+        warm: How many processes a pool keeps.
+        server: The class of a session's server: module and name.
+
+    Raises:
+        ProcessError: The bot cannot be loaded; or not be forked, and that is what was asked for.
+    """
+    from .pool import Pool  # they know this module
+    from .zygote import Zygote
+
+    if mode != "spawn":
+        zygote = Zygote(bot, server=server)
+        try:
+            await zygote.start()
+        except CannotFork as obstacle:
+            if mode == "fork":
+                raise
+            logger.warning(f"Sessions are not forked, {warm} processes wait instead: {obstacle}")
+        else:
+            return zygote
+    pool = Pool(bot, warm=warm, server=server)
+    await pool.start()
+    return pool
+
+
+def kill_group(pid: int, pidfd: int | None) -> None:
+    """Kill a process and its group, dead or not, and nobody who has got its number since."""
+    try:
+        if pidfd is not None:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+    except ProcessLookupError:
+        # It is buried. While something of its group is left, nobody else gets its number.
+        if Path(f"/proc/{pid}").exists():
+            return
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)

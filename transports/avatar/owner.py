@@ -32,6 +32,18 @@ def this_process() -> Owner:
     return Owner(_host(), _boot(), os.getpid(), _started(os.getpid()) or "")
 
 
+def of(pid: int) -> Owner:
+    """A process of this machine that runs now.
+
+    Raises:
+        ProcessLookupError: It does not.
+    """
+    started = _started(pid)
+    if started is None:
+        raise ProcessLookupError(f"there is no process {pid}")
+    return Owner(_host(), _boot(), pid, started)
+
+
 def is_dead(owner: Owner) -> bool:
     """Whether it is certain that this process is gone."""
     if owner.host != _host() or not owner.boot or not owner.started:

@@ -1,0 +1,129 @@
+"""Sessions forked from a process that has loaded the bot."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from loguru import logger
+
+from .bot_file import Fingerprint, fingerprint
+from .launching import launch
+from .loading import SERVER
+from .parent import Parent
+from .processes import BotBroken, CannotFork, ProcessError, SessionProcess
+
+LOOK_S = 1.0
+"""How often it is looked whether the bot's files have changed, at most."""
+
+LONGEST_S = 12 * 3600.0
+"""How long a zygote is used, changed or not."""
+
+
+class Zygote:
+    """See `processes.Processes`. When the bot's files change, new sessions get the new version.
+
+    Args:
+        bot: The bot's file.
+        server: The class of a session's server: module and name.
+        longest_s: How long a zygote is used.
+    """
+
+    def __init__(self, bot: Path, *, server: str = SERVER, longest_s: float = LONGEST_S) -> None:
+        self._bot = bot.resolve()
+        self._server = server
+        self._longest_s = longest_s
+        self._current: Parent | None = None
+        self._retired: set[Parent] = set()
+        self._closed = False
+        self._turn = asyncio.Lock()
+        self._tried: Fingerprint = fingerprint([str(self._bot)])
+        self._look_at = 0.0
+        self._replace_at = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        """The number of the zygote that forks now."""
+        return self._current.pid if self._current else None
+
+    async def start(self) -> None:
+        """Load the bot.
+
+        Raises:
+            BotBroken
+            CannotFork
+        """
+        async with self._turn:
+            await self._load()
+
+    async def take(self) -> SessionProcess:
+        """See `Processes.take`. It takes longer where the bot has to be loaded anew."""
+        for _ in range(2):  # a zygote may be found dead only when it is asked
+            async with self._turn:
+                parent = await self._fresh()
+            try:
+                return await parent.fork()
+            except ProcessError:
+                if parent.alive:
+                    raise
+        raise ProcessError("The zygote dies again and again.")
+
+    async def close(self) -> None:
+        """See `Processes.close`."""
+        self._closed = True
+        async with self._turn:
+            self._retire()
+        await asyncio.gather(*(each.ended() for each in self._retired if each.idle))
+
+    async def _fresh(self) -> Parent:
+        """A zygote of the bot as it is now; of how it was, where it cannot be loaded now."""
+        if self._closed:
+            raise ProcessError("No more processes are started.")
+        now = asyncio.get_running_loop().time()
+        if self._current is None or not self._current.alive:
+            return await self._load()
+        if now < self._look_at:
+            return self._current
+        self._look_at = now + LOOK_S
+        if now < self._replace_at and fingerprint(self._tried) == self._tried:
+            return self._current
+        try:
+            return await self._load()
+        except ProcessError as error:
+            self._replace_at = now + self._longest_s
+            logger.error(f"New sessions still get the version before the last change: {error}")
+            return self._current
+
+    async def _load(self) -> Parent:
+        now = asyncio.get_running_loop().time()
+        before = fingerprint(self._tried)  # a change while it is loaded is one that comes after
+        try:
+            process, channel, loaded = await launch(
+                "zygote_process", self._bot, server=self._server
+            )
+        except BotBroken as error:
+            self._tried = fingerprint(error.files) | before
+            raise
+        self._tried = fingerprint(loaded.files)
+        self._tried |= {file: was for file, was in before.items() if file in self._tried}
+        parent = Parent(process, channel)
+        if loaded.obstacle:
+            parent.retire()
+            await parent.ended()
+            raise CannotFork(loaded.obstacle)
+        if loaded.warning:
+            logger.warning(
+                f"Sessions start slower, for the bot was not rehearsed: {loaded.warning}"
+            )
+        self._retire()
+        self._current = parent
+        self._look_at, self._replace_at = now + LOOK_S, now + self._longest_s
+        return parent
+
+    def _retire(self) -> None:
+        """Have the current zygote go when its sessions have gone."""
+        self._retired = {each for each in self._retired if each.alive}
+        if self._current is not None:
+            self._current.retire()
+            self._retired.add(self._current)
+            self._current = None
