@@ -100,7 +100,9 @@ class Life:
 
     def due(self, now: float) -> list[Step]:
         """What is to be done by now. Of the last three steps each comes once, and in order."""
-        if now >= self._silent_at or (self.state is State.STARTING and now >= self._left[Step.KILL]):
+        if now >= self._silent_at or (
+            self.state is State.STARTING and now >= self._left[Step.KILL]
+        ):
             self.why, self.state = self.why or Why.HUNG, State.ENDING
             self._plan(Step.KILL, now)
         elif now >= self._over_at and self.state is not State.ENDING:

@@ -34,7 +34,7 @@ from .messages import (
     Ticket,
     WantsTicket,
 )
-from .processes import Processes, ProcessError, SessionProcess
+from .processes import ProcessError, Processes, SessionProcess
 from .session_log import SessionLogs
 
 START_S = 20.0

@@ -247,7 +247,11 @@ async def test_200_at_once_on_40_places(source: Processes, tmp_path: Path) -> No
         )
 
         assert sum(isinstance(each, Full) for each in answers) == 160
-        assert not [each for each in answers if isinstance(each, BackendError) and not isinstance(each, Full)]
+        assert not [
+            each
+            for each in answers
+            if isinstance(each, BackendError) and not isinstance(each, Full)
+        ]
         assert backend.capacity().used == 40
         await backend.drain(1)
         assert backend.capacity().used == 0

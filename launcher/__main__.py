@@ -1,0 +1,197 @@
+"""The launcher, put together: `uv run -m launcher`. README.md says what it takes."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import math
+import os
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from loguru import logger
+
+import faces
+import logs
+import settings
+from server import viewer
+from server.addresses import Addresses
+from server.bind import refuse_open_bind, refuse_taken_port
+from server.door import tickets_of
+from server.errors import ServerError
+from server.key import state_folder
+from server.start import Welcomes
+from server.ways import obstacles
+from transports.avatar.owner import Owner
+
+from . import tenants
+from .api import Api
+from .command_line import parse
+from .http_server import serve
+from .life import Limits
+from .local import LocalBackend
+from .metrics import Metrics
+from .pool import Pool
+from .processes import CannotFork, ProcessError
+from .remote import Remote, RemoteError
+from .running import Surroundings
+from .session_log import SessionLogs
+from .zygote import Zygote
+
+PAGE = Path(__file__).parents[1] / "web"
+
+
+class NoMoney:
+    """Nothing is paid for."""
+
+    async def reserve(self) -> str | None:
+        return None
+
+    async def hand(self, slot: str, owner: Owner) -> None:
+        pass
+
+    async def release(self, slot: str) -> None:
+        pass
+
+    def ended(self, owner: Owner) -> None:
+        pass
+
+
+def main() -> None:
+    """Do what the command line says; ends with a sentence where that cannot be."""
+    options = parse(variables=[(each.name, each.takes) for each in settings.VARIABLES])
+    try:
+        match options.command:
+            case "key":
+                _key(options.name)
+            case "start" | "list" | "stop" | "drain":
+                _write(asyncio.run(_asked(options)), sys.stdout.write)
+            case _:
+                _serve(options)
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    except (
+        settings.SettingsError,
+        faces.FaceError,
+        ServerError,
+        ProcessError,
+        RemoteError,
+        tenants.TenantsError,
+    ) as error:
+        raise SystemExit(f"avatarbot: {error}") from None
+
+
+def _serve(options: argparse.Namespace) -> None:
+    logs.configure(options.verbosity)
+    config = settings.load()
+    logs.configure(options.verbosity, secrets=config.secrets())
+    host, port = options.host, options.port
+    refuse_open_bind(host, config.public_url, config.trusted_proxies)
+    refuse_taken_port(host, port)
+    asyncio.run(_live(options, config))
+
+
+async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
+    known = tenants.read(config.tenants_file) if config.tenants_file else tenants.Tenants()
+    tickets = tickets_of(config.session_secret)
+    addresses = Addresses.of(options.host, options.port, config.public_url)
+    ways = obstacles(lambda name: getattr(config, name.lower()), command="-m launcher")
+    metrics = Metrics()
+    log_folder = options.log_folder or state_folder(os.environ) / "logs"
+    shown_by = viewer.if_installed(PAGE, faces.api_url(config))
+    processes = await _processes(options)
+    try:
+        # MARK (lead): money — `Slots` and `Reaper` of faces.accounts(config) — goes in here.
+        backend = LocalBackend(
+            Surroundings(
+                processes=processes,
+                logs=SessionLogs(log_folder),
+                tickets=lambda session, tenant: tickets.issue(session=session, tenant=tenant),
+                money=NoMoney(),
+                witness=metrics,
+            ),
+            most=options.max_sessions or config.max_sessions,
+            limits=Limits(
+                longest_s=config.max_session_seconds,
+                memory_mb=options.max_memory_mb or math.inf,
+            ),
+        )
+        try:
+            await serve(
+                Api(
+                    backend,
+                    known,
+                    Welcomes(tickets, ways),
+                    metrics,
+                    longest_s=config.max_session_seconds,
+                ),
+                options.host,
+                options.port,
+                page=PAGE,
+                addresses=addresses,
+                tickets=tickets,
+                drain=partial(backend.drain, options.drain_s),
+                viewer=shown_by,
+                trusted_proxies=config.trusted_proxies,
+                opened=partial(_announce, addresses),
+            )
+        finally:
+            await backend.close()
+    finally:
+        await processes.close()
+
+
+async def _processes(options: argparse.Namespace) -> Zygote | Pool:
+    """Where the processes of sessions come from: a zygote, or a pool with the reason for it."""
+    if options.mode != "spawn":
+        zygote = Zygote(options.bot)
+        try:
+            await zygote.start()
+        except CannotFork as obstacle:
+            if options.mode == "fork":
+                raise
+            logger.warning(f"Sessions are not forked, which takes more memory: {obstacle}")
+        else:
+            return zygote
+    pool = Pool(options.bot, warm=options.warm)
+    await pool.start()
+    return pool
+
+
+def _announce(addresses: Addresses) -> None:
+    _write(f"avatarbot is at {addresses.origins[0]} (Ctrl-C ends it)", sys.stdout.write)
+
+
+async def _asked(options: argparse.Namespace) -> str:
+    say = partial(_write, write=sys.stderr.write)
+    remote = Remote(options.url, os.environ.get("LAUNCHER_KEY"), say=say)
+    match options.command:
+        case "start":
+            return await remote.start(options.transport)
+        case "list":
+            return await remote.list()
+        case "stop":
+            return await remote.stop(options.session)
+        case _:
+            return await remote.drain()
+
+
+def _key(name: str) -> None:
+    key = tenants.new_key()
+    lines = (
+        f"{key}\n",
+        "This is the key; it is shown this once. In the file of tenants (TENANTS_FILE):\n",
+        f'[[tenant]]\nname = "{name}"\nkey_sha256 = ["{tenants.hash_of(key)}"]',
+    )
+    _write("\n".join(lines), sys.stdout.write)
+
+
+def _write(text: str, write: Callable[[str], object]) -> None:
+    write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()
