@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import aiohttp
 
 from benchmarks.figures import machine, summary
-from benchmarks.listener import ROOT, serving
+from benchmarks.listener import serving
 
 TICKS = os.sysconf("SC_CLK_TCK")
 SETTLED_S = 1.0
@@ -66,7 +66,12 @@ async def ready(http: aiohttp.ClientSession, address: str) -> AsyncIterator[None
         welcome = await answer.json()
     protocols = ("avatarbot", f"ticket.{welcome['token']}")
     async with http.ws_connect(welcome["wsUrl"], protocols=protocols, headers=headers) as socket:
-        hello = {"label": "rtvi-ai", "type": "client-ready", "id": "1", "data": {"version": "2.0.0"}}
+        hello = {
+            "label": "rtvi-ai",
+            "type": "client-ready",
+            "id": "1",
+            "data": {"version": "2.0.0"},
+        }
         await socket.send_json(hello)
         async for message in socket:
             if message.type is aiohttp.WSMsgType.TEXT and message.json()["type"] == "bot-ready":
@@ -121,8 +126,10 @@ def ratios(colds: list[Start], launched: list[Start]) -> None:
     }
     for name, value in of.items():
         pairs = [value(a) / value(b) for a, b in zip(colds, launched, strict=True) if value(b)]
-        print(f"cold / launcher, {name:<16} {statistics.median(pairs):5.1f}"
-              f" ({min(pairs):.1f}…{max(pairs):.1f})")
+        print(
+            f"cold / launcher, {name:<16} {statistics.median(pairs):5.1f}"
+            f" ({min(pairs):.1f}…{max(pairs):.1f})"
+        )
 
 
 async def main(runs: int, burst: int) -> None:
@@ -148,7 +155,9 @@ async def main(runs: int, burst: int) -> None:
                 found = await asyncio.gather(*(start(http, each) for each in stays))
                 took = asyncio.get_running_loop().time() - began - SETTLED_S
             per_session = statistics.median(each.ready_s for each in found)
-            print(f"{name}: {burst} at once, all ready after {took:.2f} s, median {per_session:.2f} s")
+            print(
+                f"{name}: {burst} at once, all ready after {took:.2f} s, median {per_session:.2f} s"
+            )
 
 
 if __name__ == "__main__":

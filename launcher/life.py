@@ -1,4 +1,4 @@
-"""How a session's process is watched, and brought to an end: told, cancelled, killed, in this order.
+"""How a session's process is watched and ended: told, cancelled, killed, in this order.
 
 No clock, no I/O: `now` is handed in, in seconds, and what has to be done comes out as steps.
 """

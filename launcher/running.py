@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, closing, suppress
 from dataclasses import asdict, dataclass, replace
 from math import inf
-from os import fdopen
 from pathlib import Path
 from time import time
 from typing import Any, Protocol
@@ -16,7 +16,9 @@ from typing import Any, Protocol
 from loguru import logger
 from starlette.types import Receive, Scope, Send
 
-from transports.avatar.owner import Owner, owner_of
+from transports.avatar import JournalUnusable
+from transports.avatar.owner import Owner
+from transports.avatar.owner import of as owner_of
 
 from .backend import BackendError, Session, Spec, StartFailed, State, UnknownSession, Why
 from .channel import ChannelClosed
@@ -35,7 +37,9 @@ from .messages import (
     WantsTicket,
 )
 from .processes import ProcessError, Processes, SessionProcess
+from .reaper import Reaper
 from .session_log import SessionLogs
+from .slots import Slots
 
 START_S = 20.0
 """How long it may take to get a process."""
@@ -43,32 +47,15 @@ START_S = 20.0
 HUNG_UP_S = 2.0
 """How long a process may take to die that has closed its channel."""
 
+PAID_LONGER_S = 60.0
+"""So much longer than a session its vendor's may last."""
+
 GOODBYES: Mapping[Why, str] = {
     Why.LONGEST_TIME: "Our time is over. Goodbye.",
     Why.DRAINED: "I have to stop now: this server is about to be serviced. Goodbye.",
 }
 GOODBYE = "I have to stop now. Goodbye."
 """What is said where a session's end has no sentence of its own."""
-
-
-class Money(Protocol):
-    """Keeps an eye on what sessions cost."""
-
-    async def reserve(self) -> str | None:
-        """A slot of the vendor's account for one more session; None where it has no limit.
-
-        Raises:
-            Full
-        """
-
-    async def hand(self, slot: str, owner: Owner) -> None:
-        """The slot is for this process from here on."""
-
-    async def release(self, slot: str) -> None:
-        """The slot was not needed."""
-
-    def ended(self, owner: Owner) -> None:
-        """A process is dead: what it has left is stopped, and its slot is free."""
 
 
 class Witness(Protocol):
@@ -89,15 +76,19 @@ class Surroundings:
         processes: Where its process comes from.
         logs: Where its log goes.
         tickets: Makes a ticket for the next connection, of a session and its tenant.
-        money: Told what it costs.
+        slots: What it may take of the vendors' accounts.
+        reaper: Ends what it leaves running.
         witness: Told how it goes.
+        patience_s: How long a slot is waited for.
     """
 
     processes: Processes
     logs: SessionLogs
     tickets: Callable[[str, str], str]
-    money: Money
+    slots: Slots
+    reaper: Reaper
     witness: Witness
+    patience_s: float = 0.0
 
 
 class RunningSession:
@@ -127,13 +118,13 @@ class RunningSession:
         self.came_up: asyncio.Future[None] = self._loop.create_future()
         self._spec = spec
         self._began, self._began_at = time(), self._loop.time()
-        self._life = Life(
-            replace(limits, longest_s=min(spec.longest_s, limits.longest_s)), now=self._began_at
-        )
+        self._longest_s = min(spec.longest_s, limits.longest_s)
+        self._life = Life(replace(limits, longest_s=self._longest_s), now=self._began_at)
         self._surroundings = surroundings
         self._folder = folder
         self._over = over
         self._process: SessionProcess | None = None
+        self._ended: Why | None = None
         self._forwarder: Forwarder | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[None] | None = None
@@ -167,7 +158,7 @@ class RunningSession:
     def take(self, connection: socket.socket, head: bytes, admission: Mapping[str, Any]) -> None:
         """See `Backend.take`. The connection is copied, and stays open here."""
         try:
-            self._tell(Take(head.decode("latin-1"), admission), connection.fileno())
+            self._tell(Take(head.decode("latin-1"), admission), connection)
         except ChannelClosed:
             raise UnknownSession from None
 
@@ -176,33 +167,36 @@ class RunningSession:
         try:
             async with AsyncExitStack() as undo:
                 undo.callback(self._over)
-                process = self._process = await self._started()
-                undo.push_async_callback(self._bury, process, owner_of(process.pid))
+                process, owner = await self._started()
+                undo.push_async_callback(self._bury, process, owner)
+                self._process = process
                 with suppress(ChannelClosed):  # how it died, `_bury` finds out
                     await self._run(process, undo)
                     await self._listen(process)
         except BackendError as error:
             failed = error
-        except (ProcessError, OSError) as error:
+        except (ProcessError, JournalUnusable, OSError) as error:
             logger.error(f"session {self._spec.session} could not be started: {error}")
+        if self._ended is not None:
+            self._surroundings.witness.ended(self._ended)
         if not self.came_up.done():
             self.came_up.set_exception(failed)
             self.came_up.exception()  # whoever asked may be gone
 
-    async def _started(self) -> SessionProcess:
-        """A process, and a slot of the vendor's account for it."""
-        money = self._surroundings.money
-        slot = await money.reserve()
+    async def _started(self) -> tuple[SessionProcess, Owner]:
+        """A process, which has what it needs of the vendors' accounts."""
+        slots, patience_s = self._surroundings.slots, self._surroundings.patience_s
+        limit_s = self._longest_s + PAID_LONGER_S
+        slot = await slots.take(self._spec.session, limit_s=limit_s, patience_s=patience_s)
         try:
             async with asyncio.timeout(START_S):
                 process = await self._surroundings.processes.take()
+            owner = owner_of(process.pid)
+            await slots.hand(slot, owner)
         except BaseException:
-            if slot:
-                await money.release(slot)
+            await slots.release(slot)
             raise
-        if slot:
-            await money.hand(slot, owner_of(process.pid))
-        return process
+        return process, owner
 
     async def _run(self, process: SessionProcess, undo: AsyncExitStack) -> None:
         """Tell the process which session it is."""
@@ -210,12 +204,13 @@ class RunningSession:
         undo.callback(path.unlink, missing_ok=True)
         with (
             socket.socket(socket.AF_UNIX) as listener,
-            fdopen(self._surroundings.logs.open(self._spec.session), "wb") as log,
+            os.fdopen(self._surroundings.logs.open(self._spec.session), "wb") as log,
         ):
             listener.bind(str(path))
             listener.listen()
-            process.channel.send(Run(asdict(self._spec)), listener.fileno(), log.fileno())
-        self._forwarder = await undo.enter_async_context(Forwarder(path))
+            process.channel.send(Run(asdict(self._spec)), listener, log)
+        self._forwarder = Forwarder(path)
+        undo.push_async_callback(self._forwarder.close)
         self._step()
 
     async def _listen(self, process: SessionProcess) -> None:
@@ -247,11 +242,11 @@ class RunningSession:
                     await asyncio.shield(process.gone)
             process.kill()
             code = await process.gone
-        why = self._life.why or _why(code, self._life.state)
+        why = self._ended = self._life.why or _why(code, self._life.state)
         log = logger.error if why in (Why.CRASHED, Why.HUNG) else logger.info
         log(f"session {self._spec.session} is over: {why} (exit code {code})")
-        self._surroundings.witness.ended(why)
-        self._surroundings.money.ended(owner)
+        await self._surroundings.reaper.ended(owner, within_s=0)  # which goes on with it
+        self._surroundings.slots.freed()
 
     def _step(self) -> None:
         """Do what is due, and come back when something else is."""
@@ -278,7 +273,7 @@ class RunningSession:
         with suppress(ChannelClosed):
             self._tell(message)
 
-    def _tell(self, message: Any, *files: int) -> None:
+    def _tell(self, message: Any, *files: socket.socket) -> None:
         if self._process is None:
             raise UnknownSession
         self._process.channel.send(message, *files)

@@ -13,35 +13,23 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 
 from launcher.backend import BackendError, Draining, Full, Spec, StartFailed, State, Why
 from launcher.life import Limits
 from launcher.local import LocalBackend
 from launcher.processes import Processes, processes
+from launcher.reaper import Reaper
 from launcher.running import Surroundings
 from launcher.session_log import SessionLogs
-from transports.avatar.owner import Owner
+from launcher.slots import Slots
+from transports.avatar.journal import Journal
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 WICKED = Path(__file__).parent / "launching" / "wicked_bot.py"
 LIMITS = Limits(longest_s=600, memory_mb=400, start_s=20, goodbye_s=3, cancel_s=1)
 PATIENCE_S = 30.0
-
-
-class Account:
-    """Stands where `reaper.Reaper` does: these sessions cost nothing."""
-
-    def __init__(self) -> None:
-        self.dead: list[int] = []
-
-    async def reserve(self) -> str | None:
-        return None
-
-    async def hand(self, slot: str, owner: Owner) -> None: ...
-
-    async def release(self, slot: str) -> None: ...
-
-    def ended(self, owner: Owner) -> None:
-        self.dead.append(owner.pid)
 
 
 class Count:
@@ -66,7 +54,7 @@ class Count:
         return self.ends.pop(0)
 
 
-@pytest.fixture(scope="module", params=["fork", "spawn"])
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["fork", "spawn"])
 async def source(request: pytest.FixtureRequest) -> AsyncIterator[Processes]:
     found = await processes(WICKED, request.param)
     yield found
@@ -76,16 +64,16 @@ async def source(request: pytest.FixtureRequest) -> AsyncIterator[Processes]:
 @asynccontextmanager
 async def launcher(
     source: Processes, folder: Path, *, most: int = 50, limits: Limits = LIMITS
-) -> AsyncIterator[tuple[LocalBackend, Count, Account]]:
-    count, account = Count(), Account()
-    surroundings = Surroundings(
-        source, SessionLogs(folder / "logs"), lambda *_: "ticket", account, count
-    )
-    backend = LocalBackend(surroundings, most=most, limits=limits)
-    try:
-        yield backend, count, account
-    finally:
-        await backend.close()
+) -> AsyncIterator[tuple[LocalBackend, Count]]:
+    count, journal = Count(), Journal(None)
+    logs, slots = SessionLogs(folder / "logs"), Slots(journal, [])
+    async with Reaper(journal, []) as reaper:
+        surroundings = Surroundings(source, logs, lambda *_: "ticket", slots, reaper, count)
+        backend = LocalBackend(surroundings, most=most, limits=limits)
+        try:
+            yield backend, count
+        finally:
+            await backend.close()
 
 
 def spec(longest_s: float = 600, **body: Any) -> Spec:
@@ -127,18 +115,17 @@ def is_running(pid: int) -> bool:
 async def test_an_end_is_noticed_and_its_place_is_free(
     source: Processes, tmp_path: Path, body: dict[str, Any], why: Why
 ) -> None:
-    async with launcher(source, tmp_path, most=1) as (backend, count, account):
+    async with launcher(source, tmp_path, most=1) as (backend, count):
         await backend.start(spec(**body))
 
         assert await count.next() is why
-        assert len(account.dead) == 1
         await backend.start(spec(do="end"))
 
 
 async def test_a_bot_that_blocks_is_gone_within_six_seconds(
     source: Processes, tmp_path: Path
 ) -> None:
-    async with launcher(source, tmp_path) as (backend, count, _):
+    async with launcher(source, tmp_path) as (backend, count):
         began = asyncio.get_running_loop().time()
         await backend.start(spec(do="block"))
 
@@ -149,7 +136,7 @@ async def test_a_bot_that_blocks_is_gone_within_six_seconds(
 async def test_a_stopped_process_is_gone_within_six_seconds(
     source: Processes, tmp_path: Path
 ) -> None:
-    async with launcher(source, tmp_path) as (backend, count, _):
+    async with launcher(source, tmp_path) as (backend, count):
         pid = await talking(backend, spec())
         stopped_at = asyncio.get_running_loop().time()
         os.kill(pid, signal.SIGSTOP)
@@ -160,7 +147,7 @@ async def test_a_stopped_process_is_gone_within_six_seconds(
 
 
 async def test_a_bot_that_blocks_for_two_seconds_goes_on(source: Processes, tmp_path: Path) -> None:
-    async with launcher(source, tmp_path) as (backend, count, _):
+    async with launcher(source, tmp_path) as (backend, count):
         wanted = spec(do="block", seconds=2)
         await talking(backend, wanted)
         await backend.stop(wanted.session)
@@ -169,7 +156,7 @@ async def test_a_bot_that_blocks_for_two_seconds_goes_on(source: Processes, tmp_
 
 
 async def test_who_ignores_everything_is_killed_in_order(source: Processes, tmp_path: Path) -> None:
-    async with launcher(source, tmp_path) as (backend, count, _):
+    async with launcher(source, tmp_path) as (backend, count):
         wanted = spec(do="ignore")
         pid = await talking(backend, wanted)
         asked_at = asyncio.get_running_loop().time()
@@ -182,7 +169,7 @@ async def test_who_ignores_everything_is_killed_in_order(source: Processes, tmp_
 
 
 async def test_what_a_bot_has_started_dies_with_it(source: Processes, tmp_path: Path) -> None:
-    async with launcher(source, tmp_path) as (backend, count, _):
+    async with launcher(source, tmp_path) as (backend, count):
         pid_file = tmp_path / "pid"
         pid = await talking(backend, spec(do="fork", pid_file=str(pid_file)))
         async with asyncio.timeout(PATIENCE_S):
@@ -191,12 +178,14 @@ async def test_what_a_bot_has_started_dies_with_it(source: Processes, tmp_path: 
         os.kill(pid, signal.SIGKILL)
 
         assert await count.next() is Why.CRASHED
-        assert not is_running(int(pid_file.read_text()))
+        async with asyncio.timeout(PATIENCE_S):
+            while is_running(int(pid_file.read_text())):
+                await asyncio.sleep(0.01)
 
 
 async def test_a_session_ends_in_time_with_a_goodbye(source: Processes, tmp_path: Path) -> None:
     notes = tmp_path / "notes"
-    async with launcher(source, tmp_path) as (backend, count, _):
+    async with launcher(source, tmp_path) as (backend, count):
         await backend.start(spec(longest_s=2, notes=str(notes)))
 
         assert await count.next() is Why.LONGEST_TIME
@@ -207,7 +196,7 @@ async def test_a_drain_waits_for_those_that_end_and_says_goodbye_to_the_others(
     source: Processes, tmp_path: Path
 ) -> None:
     notes = tmp_path / "notes"
-    async with launcher(source, tmp_path) as (backend, count, _):
+    async with launcher(source, tmp_path) as (backend, count):
         await talking(backend, spec(notes=str(notes), goodbye_s=1))
         await talking(backend, spec(do="ignore"))
         await talking(backend, short := spec())
@@ -226,7 +215,7 @@ async def test_a_drain_waits_for_those_that_end_and_says_goodbye_to_the_others(
 
 
 async def test_a_second_drain_makes_short_work(source: Processes, tmp_path: Path) -> None:
-    async with launcher(source, tmp_path) as (backend, _, _account):
+    async with launcher(source, tmp_path) as (backend, _):
         await talking(backend, spec(do="ignore"))
         loop = asyncio.get_running_loop()
         slow = asyncio.create_task(backend.drain(60))
@@ -239,7 +228,7 @@ async def test_a_second_drain_makes_short_work(source: Processes, tmp_path: Path
 
 async def test_200_at_once_on_40_places(source: Processes, tmp_path: Path) -> None:
     limits = replace(LIMITS, start_s=60)
-    async with launcher(source, tmp_path, most=40, limits=limits) as (backend, _, _account):
+    async with launcher(source, tmp_path, most=40, limits=limits) as (backend, _):
         if type(source).__name__ == "Pool":
             pytest.skip("40 cold processes are no matter of a test")
         answers = await asyncio.gather(
@@ -260,7 +249,7 @@ async def test_200_at_once_on_40_places(source: Processes, tmp_path: Path) -> No
 async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing(
     source: Processes, tmp_path: Path
 ) -> None:
-    async with launcher(source, tmp_path) as (backend, count, _):
+    async with launcher(source, tmp_path) as (backend, count):
         starting = asyncio.create_task(backend.start(spec()))
         await asyncio.sleep(0)
         starting.cancel()
@@ -270,7 +259,7 @@ async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing(
 
 
 async def test_a_full_disk_of_logs_is_a_failed_start(source: Processes, tmp_path: Path) -> None:
-    async with launcher(source, tmp_path) as (backend, _, _account):
+    async with launcher(source, tmp_path) as (backend, _):
         (tmp_path / "logs").rmdir()
         with pytest.raises(StartFailed):
             await backend.start(spec())

@@ -47,6 +47,7 @@ async def bot(runner_args: RunnerArguments) -> None:
         asyncio.get_running_loop().call_soon(do, body)
 
     hold: list[bytes] = []
+    ends: list[asyncio.Task[None]] = []
 
     def do(body: dict[str, Any]) -> None:
         match body.get("do"):
@@ -62,7 +63,7 @@ async def bot(runner_args: RunnerArguments) -> None:
                 command = [sys.executable, "-c", "import time; time.sleep(1000)"]
                 Path(body["pid_file"]).write_text(str(subprocess.Popen(command).pid))
             case "end":
-                asyncio.create_task(worker.queue_frame(EndFrame()))
+                ends.append(asyncio.create_task(worker.queue_frame(EndFrame())))
 
     if body.get("do") == "raise":
         raise RuntimeError("as it was told")
