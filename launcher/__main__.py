@@ -8,6 +8,7 @@ import math
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,6 @@ from server.errors import ServerError
 from server.key import state_folder
 from server.start import Welcomes
 from server.ways import obstacles
-from transports.avatar.owner import Owner
 
 from . import tenants
 from .api import Api
@@ -35,28 +35,14 @@ from .local import LocalBackend
 from .metrics import Metrics
 from .pool import Pool
 from .processes import CannotFork, ProcessError
+from .reaper import Reaper
 from .remote import Remote, RemoteError
 from .running import Surroundings
 from .session_log import SessionLogs
+from .slots import Slots
 from .zygote import Zygote
 
 PAGE = Path(__file__).parents[1] / "web"
-
-
-class NoMoney:
-    """Nothing is paid for."""
-
-    async def reserve(self) -> str | None:
-        return None
-
-    async def hand(self, slot: str, owner: Owner) -> None:
-        pass
-
-    async def release(self, slot: str) -> None:
-        pass
-
-    def ended(self, owner: Owner) -> None:
-        pass
 
 
 def main() -> None:
@@ -96,20 +82,23 @@ def _serve(options: argparse.Namespace) -> None:
 async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
     known = tenants.read(config.tenants_file) if config.tenants_file else tenants.Tenants()
     tickets = tickets_of(config.session_secret)
-    addresses = Addresses.of(options.host, options.port, config.public_url)
-    ways = obstacles(lambda name: getattr(config, name.lower()), command="-m launcher")
     metrics = Metrics()
-    log_folder = options.log_folder or state_folder(os.environ) / "logs"
-    shown_by = viewer.if_installed(PAGE, faces.api_url(config))
-    processes = await _processes(options)
-    try:
-        # MARK (lead): money — `Slots` and `Reaper` of faces.accounts(config) — goes in here.
+    async with AsyncExitStack() as undo:
+        processes = await _processes(options)
+        undo.push_async_callback(processes.close)
+        if isinstance(processes, Zygote):
+            metrics.watch_zygote(lambda: processes.age_s)
+        journal, accounts = faces.journal(config), faces.accounts(config)
+        reaper = await undo.enter_async_context(Reaper(journal, accounts))
+        with faces.journal_needed(config):
+            await reaper.before_serving()
         backend = LocalBackend(
             Surroundings(
                 processes=processes,
-                logs=SessionLogs(log_folder),
+                logs=SessionLogs(options.log_folder or state_folder(os.environ) / "logs"),
                 tickets=lambda session, tenant: tickets.issue(session=session, tenant=tenant),
-                money=NoMoney(),
+                slots=Slots(journal, accounts),
+                reaper=reaper,
                 witness=metrics,
             ),
             most=options.max_sessions or config.max_sessions,
@@ -118,29 +107,28 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
                 memory_mb=options.max_memory_mb or math.inf,
             ),
         )
-        try:
-            await serve(
-                Api(
-                    backend,
-                    known,
-                    Welcomes(tickets, ways),
-                    metrics,
-                    longest_s=config.max_session_seconds,
-                ),
-                options.host,
-                options.port,
-                page=PAGE,
-                addresses=addresses,
-                tickets=tickets,
-                drain=partial(backend.drain, options.drain_s),
-                viewer=shown_by,
-                trusted_proxies=config.trusted_proxies,
-                opened=partial(_announce, addresses),
-            )
-        finally:
-            await backend.close()
-    finally:
-        await processes.close()
+        undo.push_async_callback(backend.close)
+        ways = obstacles(lambda name: getattr(config, name.lower()), command="-m launcher")
+        addresses = Addresses.of(options.host, options.port, config.public_url)
+        await serve(
+            Api(
+                backend,
+                known,
+                Welcomes(tickets, ways),
+                metrics,
+                longest_s=config.max_session_seconds,
+                figures=reaper.figures,
+            ),
+            options.host,
+            options.port,
+            page=PAGE,
+            addresses=addresses,
+            tickets=tickets,
+            drain=partial(backend.drain, options.drain_s),
+            viewer=viewer.if_installed(PAGE, faces.api_url(config)),
+            trusted_proxies=config.trusted_proxies,
+            opened=partial(_announce, addresses),
+        )
 
 
 async def _processes(options: argparse.Namespace) -> Zygote | Pool:

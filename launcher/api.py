@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from typing import Any
@@ -37,6 +37,7 @@ from .backend import (
 from .handover import TooLarge, hand_over
 from .idempotency import LONGEST_KEY, Answers, KeyReused
 from .metrics import Metrics
+from .reaper import Figures
 from .tenants import Tenant, Tenants, TooMany
 
 PLAIN_OFFER_PATH = "/api/offer"
@@ -121,6 +122,7 @@ class Api:
         welcomes: What people get that come to one.
         metrics: Told what is asked for.
         longest_s: How long any session may last.
+        figures: What there is to be told of money.
         obstacle: A sentence while no session could be begun; None otherwise.
 
     Attributes:
@@ -136,6 +138,7 @@ class Api:
         metrics: Metrics,
         *,
         longest_s: float,
+        figures: Callable[[], Awaitable[Figures]] | None = None,
         obstacle: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._backend = backend
@@ -144,6 +147,7 @@ class Api:
         self._metrics = metrics
         self._longest_s = longest_s
         self.end: Callable[[], object] = lambda: None
+        self._figures = figures
         self._obstacle = obstacle
         self._answers = Answers[Response](is_good=lambda answer: answer.status_code == 200)
         self._peers: dict[str, str] = {}  # sessions by the ids of their WebRTC connections
@@ -384,7 +388,8 @@ class Api:
     async def metrics(self, request: Request) -> Response:
         """For Prometheus; to this machine, or with an administrator's key."""
         self._check_operator(request.scope)
-        text = self._metrics.exposition(self._backend.sessions(), self._backend.capacity())
+        figures = await self._figures() if self._figures else None
+        text = self._metrics.exposition(self._backend.sessions(), self._backend.capacity(), figures)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def drain(self, request: Request) -> Response:

@@ -10,7 +10,7 @@ from pathlib import Path
 URL = "http://localhost:7860"
 
 _EPILOG = """\
-without a command it serves (`serve --help` tells how). Others ask a launcher that runs; where it has
+without a command it serves: `serve --help` tells how. Others ask a launcher that runs; where it has
 tenants, LAUNCHER_KEY is the key of one of them, and for `drain` of an administrator.
 
 settings, from the environment or the file .env:

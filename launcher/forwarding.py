@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Self
 
 import aiohttp
 from loguru import logger
@@ -37,7 +36,7 @@ _OURS = frozenset((b"date", b"server"))
 
 
 class Forwarder:
-    """An ASGI application that answers as the session's process does: `async with Forwarder(…)`.
+    """An ASGI application that answers as the session's process does.
 
     Args:
         path: The Unix socket of its server. It is called when the first request comes.
@@ -52,10 +51,8 @@ class Forwarder:
             skip_auto_headers=("accept", "accept-encoding", "content-type", "user-agent"),
         )
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
+    async def close(self) -> None:
+        """End what is open."""
         await self._http.close()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

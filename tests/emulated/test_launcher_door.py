@@ -60,7 +60,7 @@ class Launcher(Server, Place):
         Place.__init__(self, f"http://localhost:{port}", port)
         Server.__init__(
             self,
-            *("-m", "tests.emulated.launching", "--port", str(port), *arguments),
+            *("-m", "tests.emulated.cold_launcher", "--port", str(port), *arguments),
             PAGE=str(page),
             XDG_STATE_HOME=str(folder),
         )

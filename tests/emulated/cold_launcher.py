@@ -124,7 +124,7 @@ class ColdBackend:
         code = await child.process.wait()
         print(f"session {child.spec.session} ended with {code}", file=sys.stderr, flush=True)
         del self._children[child.spec.session]
-        await child.forwarder.__aexit__()
+        await child.forwarder.close()
         if not serving.done():
             serving.set_exception(StartFailed())
 
