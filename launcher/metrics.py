@@ -10,6 +10,7 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
@@ -17,6 +18,8 @@ from .backend import Capacity, Session, State, Why
 from .reaper import Figures
 
 _READY_S = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20)
+
+disable_created_metrics()  # when a counter was made tells nobody anything
 
 
 class Metrics:

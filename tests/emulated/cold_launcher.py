@@ -122,7 +122,7 @@ class ColdBackend:
             elif message is None:
                 break
         code = await child.process.wait()
-        print(f"session {child.spec.session} ended with {code}", file=sys.stderr, flush=True)
+        logger.info(f"session {child.spec.session} ended with {code}")
         del self._children[child.spec.session]
         await child.forwarder.close()
         if not serving.done():
@@ -204,12 +204,17 @@ async def be_a_session(wire: Wire) -> None:
     listening = asyncio.create_task(listen())
     try:
         await server.serve(lambda: wire.send("serving"))
-    except Exception:
+    except Exception:  # noqa: BLE001 - the last one to see it
         logger.exception("the bot failed")
         os._exit(1)
     finally:
         del listening
     os._exit(0)  # a thread still reads
+
+
+def _say_so() -> None:
+    sys.stdout.write("open\n")
+    sys.stdout.flush()
 
 
 async def be_the_launcher(options: argparse.Namespace) -> None:
@@ -226,7 +231,7 @@ async def be_the_launcher(options: argparse.Namespace) -> None:
         addresses=Addresses.of("localhost", options.port),
         tickets=tickets,
         drain=lambda: backend.drain(options.drain_s),
-        opened=lambda: print("open", flush=True),
+        opened=_say_so,
     )
     await backend.drain(0)
 
