@@ -161,6 +161,7 @@ class _Session:
         self._parent = parent
         self.process = SessionProcess(pid, channel, self._loop.create_future(), pidfd)
         self._pidfd = pidfd
+        self._settled = False
         self._loop.add_reader(pidfd, self._dead)
 
     def _dead(self) -> None:
@@ -169,13 +170,15 @@ class _Session:
 
     def settle(self, code: int) -> None:
         """It has ended, and how. What is said first counts."""
-        if self.process.gone.done():
+        if self._settled:
             return
+        self._settled = True
         self._loop.remove_reader(self._pidfd)
         if not self._parent.alive:  # which would have done it
             kill_group(self.process.pid, self._pidfd)
         os.close(self._pidfd)
-        self.process.gone.set_result(code)
+        if not self.process.gone.done():
+            self.process.gone.set_result(code)
         self._parent.forget(self.process.pid)
 
 
