@@ -54,8 +54,13 @@ class Parent:
 
     @property
     def idle(self) -> bool:
-        """Whether it has no session."""
-        return not self._waiting and not self._sessions
+        """Whether it has no session, and will not have one."""
+        return not self._sessions and not (self.alive and self._waiting)
+
+    @property
+    def over(self) -> bool:
+        """Whether it is dead."""
+        return self._living.done()
 
     async def fork(self) -> SessionProcess:
         """One more session. Who asks first is served first.

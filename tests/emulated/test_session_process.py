@@ -145,11 +145,10 @@ async def test_connection_is_handed_over_with_a_large_head_and_a_ticket_is_asked
 
 
 async def test_ping_is_answered_before_and_while_it_runs(tmp_path: Path) -> None:
-    async with source(write(tmp_path, BOT)) as processes:
-        async with session(processes, "stay") as running:
-            await running.until(Serving)
-            running.tell(Ping())
-            assert 0 < (await running.until(Pong)).memory_mb < 50
+    async with source(write(tmp_path, BOT)) as processes, session(processes, "stay") as running:
+        await running.until(Serving)
+        running.tell(Ping())
+        assert 0 < (await running.until(Pong)).memory_mb < 50
 
 
 @pytest.mark.parametrize("mode", MODES)
