@@ -403,3 +403,32 @@ async def bot(session):
         assert errors.read_text() == "PermissionError PermissionError gaierror CalledProcessError "
         with pytest.raises(BlockingIOError):
             server.accept()
+
+
+async def test_rehearsal_of_our_own_bot_reaches_nobody_and_is_complete(
+    tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.setblocking(False)
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        settings = {
+            "AVATAR": "liveavatar",
+            "LIVEAVATAR_API_KEY": "SECRET-liveavatar",
+            "LIVEAVATAR_AVATAR_ID": "1c690fe7-23e0-49f9-bfba-14344450285b",
+            "LIVEAVATAR_API_URL": f"http://{address}",
+            "OPENAI_API_KEY": "SECRET-openai",
+            "OPENAI_BASE_URL": f"http://{address}/v1",
+            "CARTESIA_API_KEY": "SECRET-cartesia",
+            "CARTESIA_API_URL": f"ws://{address}",
+            "DEEPGRAM_API_KEY": "SECRET-deepgram",
+            "DEEPGRAM_API_URL": f"ws://{address}",
+            "XDG_STATE_HOME": str(tmp_path),
+        }
+        for name, value in settings.items():
+            monkeypatch.setenv(name, value)
+        async with source(ROOT / "bot.py") as found:
+            assert isinstance(found, Zygote)
+            assert told == []
+        with pytest.raises(BlockingIOError):
+            server.accept()
+    assert os.listdir(tmp_path) == []
