@@ -129,7 +129,7 @@ class Zygote:
 
     def _retire(self) -> None:
         """Have the current zygote go when its sessions have gone."""
-        self._retired = {each for each in self._retired if each.alive}
+        self._retired = {each for each in self._retired if not each.over}
         if self._current is not None:
             self._current.retire()
             self._retired.add(self._current)
