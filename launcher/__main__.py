@@ -12,8 +12,6 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 
-from loguru import logger
-
 import faces
 import logs
 import settings
@@ -33,8 +31,7 @@ from .http_server import serve
 from .life import Limits
 from .local import LocalBackend
 from .metrics import Metrics
-from .pool import Pool
-from .processes import CannotFork, ProcessError
+from .processes import ProcessError, processes
 from .reaper import Reaper
 from .remote import Remote, RemoteError
 from .running import Surroundings
@@ -84,17 +81,17 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
     tickets = tickets_of(config.session_secret)
     metrics = Metrics()
     async with AsyncExitStack() as undo:
-        processes = await _processes(options)
-        undo.push_async_callback(processes.close)
-        if isinstance(processes, Zygote):
-            metrics.watch_zygote(lambda: processes.age_s)
+        source = await processes(options.bot, options.mode, warm=options.warm)
+        undo.push_async_callback(source.close)
+        if isinstance(source, Zygote):
+            metrics.watch_zygote(lambda: source.age_s)
         journal, accounts = faces.journal(config), faces.accounts(config)
         reaper = await undo.enter_async_context(Reaper(journal, accounts))
         with faces.journal_needed(config):
             await reaper.before_serving()
         backend = LocalBackend(
             Surroundings(
-                processes=processes,
+                processes=source,
                 logs=SessionLogs(options.log_folder or state_folder(os.environ) / "logs"),
                 tickets=lambda session, tenant: tickets.issue(session=session, tenant=tenant),
                 slots=Slots(journal, accounts),
@@ -129,23 +126,6 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             trusted_proxies=config.trusted_proxies,
             opened=partial(_announce, addresses),
         )
-
-
-async def _processes(options: argparse.Namespace) -> Zygote | Pool:
-    """Where the processes of sessions come from: a zygote, or a pool with the reason for it."""
-    if options.mode != "spawn":
-        zygote = Zygote(options.bot)
-        try:
-            await zygote.start()
-        except CannotFork as obstacle:
-            if options.mode == "fork":
-                raise
-            logger.warning(f"Sessions are not forked, which takes more memory: {obstacle}")
-        else:
-            return zygote
-    pool = Pool(options.bot, warm=options.warm)
-    await pool.start()
-    return pool
 
 
 def _announce(addresses: Addresses) -> None:

@@ -429,6 +429,45 @@ def test_session_is_ended_by_whom_it_belongs_to(launcher: Launcher) -> None:
     assert launcher.asks("DELETE", path)[0] == 404
 
 
+@pytest.mark.parametrize("path", ["/sessions/{session}/api/offer", "/api/offer"])
+@pytest.mark.asyncio
+async def test_person_comes_over_webrtc(launcher: Launcher, path: str) -> None:
+    aiortc = pytest.importorskip("aiortc", reason="needs aiortc (uv sync --extra webrtc)")
+    welcome = {"sessionId": "", "token": ""}
+    if "{" in path:
+        wish = {"transport": "webrtc", "enableDefaultIceServers": True}
+        _, welcome = launcher.asks("POST", "/start", wish)
+        assert set(welcome) == {"sessionId", "token", "iceConfig"}
+    path, let_in = path.format(session=welcome["sessionId"]), f"Bearer {welcome['token']}"
+    headers = {"Authorization": let_in} if welcome["token"] else {}
+    peer = aiortc.RTCPeerConnection()
+    said: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    peer.createDataChannel("chat").on("message", said.set_result)
+    peer.addTransceiver("audio")
+    try:
+        await peer.setLocalDescription(await peer.createOffer())
+        offer = {"sdp": peer.localDescription.sdp, "type": "offer"}
+        if headers:
+            refused = await asyncio.to_thread(launcher.asks, "POST", path, offer)
+            assert refused[0] == 401
+        status, answer = await asyncio.to_thread(launcher.asks, "POST", path, offer, **headers)
+        assert status == 200, answer
+        candidate = {
+            "pc_id": answer["pc_id"],
+            "candidates": [{"candidate": "", "sdp_mid": "0", "sdp_mline_index": 0}],
+        }
+        patched = await asyncio.to_thread(launcher.asks, "PATCH", path, candidate, **headers)
+        assert patched == (200, {"status": "success"})
+        await peer.setRemoteDescription(aiortc.RTCSessionDescription(answer["sdp"], "answer"))
+        async with asyncio.timeout(DEADLINE_S):
+            session = json.loads(await said)["session"]
+        assert session == (welcome["sessionId"] or session)
+    finally:
+        await peer.close()
+    await launcher.until(launcher.there_are(0))
+    assert f"{session} ended with 0" in launcher.log
+
+
 # Tenants
 
 
