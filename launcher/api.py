@@ -182,7 +182,7 @@ class Api:
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
-            exception_handlers={Refused: _refuse},
+            exception_handlers={Refused: _refuse, Exception: _fail},
         )
         asked = {"content": {"application/json": {"schema": StartRequest.model_json_schema()}}}
         app.post(
@@ -215,7 +215,8 @@ class Api:
         tenant = self._asker(request.scope, page=True)
         asked = await request.body()
         key = request.headers.get("idempotency-key")
-        if key is None:
+        by_server = request.scope["avatarbot.tenant"] or request.scope["avatarbot.direct"]
+        if key is None or not by_server:  # who comes to the page is no party to another's key
             return await self._start(request, tenant, asked)
         if not 1 <= len(key) <= LONGEST_KEY:
             raise Refused(400, f"Idempotency-Key takes up to {LONGEST_KEY} characters.")
@@ -404,8 +405,9 @@ class Api:
         """The tenant that asks; where a page may, the one whose page it is."""
         if (name := scope["avatarbot.tenant"]) is not None:
             return self._tenants[name]
-        tenant = self._tenants.of_the_page if page or not self._tenants.are_given else None
-        if tenant is None:
+        if not page and (self._tenants.are_given or not scope["avatarbot.direct"]):
+            raise Refused(401, "This takes a key, or where there are none, this machine.")
+        if (tenant := self._tenants.of_the_page) is None:
             why = "Conversations are not begun from here. Open the page of whoever offers them."
             raise Refused(401, why)
         return tenant
@@ -471,6 +473,11 @@ def _refused(error: TooMany | BackendError) -> Refused:
 async def _refuse(request: Request, refused: Exception) -> Response:
     assert isinstance(refused, Refused)
     return refused.answer
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    """The log has the error."""
+    return refusal(500, "Something went wrong here.")
 
 
 async def _nothing_more() -> Message:

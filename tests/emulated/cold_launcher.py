@@ -12,6 +12,10 @@ import json
 import os
 import socket
 import sys
+
+if os.environ.get("NO_HTTPTOOLS"):
+    sys.modules["httptools"] = None  # type: ignore[assignment]
+
 import tempfile
 import time
 from collections.abc import Mapping
@@ -174,8 +178,10 @@ class ColdBackend:
 async def be_a_session(wire: Wire) -> None:
     import importlib
 
-    from launcher.session_server import SessionServer
+    from launcher import session_server
 
+    if patience_s := os.environ.get("PATIENCE_S"):
+        session_server.JOINING_S = session_server.REJOIN_S = float(patience_s)
     (bot, spec), (listener, *_) = await wire.receive()
     tickets: asyncio.Queue[str] = asyncio.Queue()
 
@@ -183,7 +189,7 @@ async def be_a_session(wire: Wire) -> None:
         wire.send("ticket")
         return await tickets.get()
 
-    server = SessionServer(
+    server = session_server.SessionServer(
         importlib.import_module(bot).bot,
         spec,
         listener=socket.socket(fileno=listener),

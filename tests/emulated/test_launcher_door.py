@@ -46,7 +46,9 @@ admin = true
 class Launcher(Server, Place):
     """The launcher in a process, and ways to knock at it."""
 
-    def __init__(self, folder: Path, *arguments: str, tenants: str = "") -> None:
+    def __init__(
+        self, folder: Path, *arguments: str, tenants: str = "", **environment: str
+    ) -> None:
         page = folder / "page"
         page.mkdir(exist_ok=True)
         for name in (INDEX, *ASSETS):
@@ -63,6 +65,7 @@ class Launcher(Server, Place):
             *("-m", "tests.emulated.cold_launcher", "--port", str(port), *arguments),
             PAGE=str(page),
             XDG_STATE_HOME=str(folder),
+            **environment,
         )
 
     def asks(
@@ -200,12 +203,23 @@ def handshake(port: int, token: str) -> bytes:
 MASKED_HI = b"\x81\x82" + bytes(4) + b"hi"
 
 
-@pytest.mark.parametrize("pause_s", [0, 0.002])
-def test_what_comes_in_pieces_or_too_early_is_not_lost(launcher: Launcher, pause_s: float) -> None:
-    request = handshake(launcher.port, launcher.start()["token"]) + MASKED_HI
-    with socket.create_connection(("localhost", launcher.port), DEADLINE_S) as wire:
+@pytest.mark.parametrize("parser", ["httptools", "h11"])
+def test_what_comes_in_pieces_or_too_early_is_not_lost(tmp_path: Path, parser: str) -> None:
+    launcher = Launcher(tmp_path, NO_HTTPTOOLS="1" if parser == "h11" else "").opened()
+    try:
+        for step, pause_s in ((7, 0.002), (10_000, 0)):
+            request = handshake(launcher.port, launcher.start()["token"]) + MASKED_HI
+            answer = slowly(launcher.port, request, step, pause_s)
+            assert answer.startswith(b"HTTP/1.1 101 ")
+            assert answer.count(b"HTTP/1.1") == 1
+    finally:
+        launcher.stop()
+
+
+def slowly(port: int, request: bytes, step: int, pause_s: float) -> bytes:
+    """Sends it in small pieces; returns the answer, up to the echo behind it."""
+    with socket.create_connection(("localhost", port), DEADLINE_S) as wire:
         wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        step = 7 if pause_s else len(request)
         for start in range(0, len(request), step):
             wire.sendall(request[start : start + step])
             time.sleep(pause_s)
@@ -214,8 +228,52 @@ def test_what_comes_in_pieces_or_too_early_is_not_lost(launcher: Launcher, pause
             piece = wire.recv(65_536)
             assert piece, answer
             answer += piece
-    assert answer.startswith(b"HTTP/1.1 101 ")
-    assert answer.count(b"HTTP/1.1") == 1
+        return answer
+
+
+@pytest.mark.asyncio
+async def test_session_ends_when_nobody_comes_or_comes_back(tmp_path: Path) -> None:
+    launcher = Launcher(tmp_path, PATIENCE_S="1.5").opened()
+    try:
+        launcher.start()
+        async with launcher.dial(launcher.start()["token"]) as wire:
+            told = await seen(wire)
+            await launcher.until(launcher.there_are(1))  # nobody came to the first one
+            await wire.send("still here")
+            assert await wire.recv() == "still here"
+            wire.transport.abort()
+        await launcher.until(launcher.there_are(0))
+        assert f"{told['session']} ended with 0" in launcher.log
+        assert launcher.log.count("nobody is there any more") == 2
+    finally:
+        launcher.stop()
+
+
+def resolved(document: Any, part: Any) -> int:
+    """How many references there are below; each leads somewhere."""
+    if isinstance(part, list):
+        return sum(resolved(document, each) for each in part)
+    if not isinstance(part, dict):
+        return 0
+    if "$ref" in part:
+        found = document
+        for name in part["$ref"].removeprefix("#/").split("/"):
+            found = found[name]
+    return ("$ref" in part) + sum(resolved(document, each) for each in part.values())
+
+
+def test_description_says_what_can_be_asked_and_how_it_is_refused(launcher: Launcher) -> None:
+    status, document = launcher.asks("GET", "/openapi.json")
+    assert status == 200
+    assert document["openapi"].startswith("3.1")
+    assert resolved(document, document) > 20
+    start = document["paths"]["/start"]["post"]
+    wish = start["requestBody"]["content"]["application/json"]["schema"]
+    assert set(wish["properties"]) >= {"transport", "body", "createDailyRoom"}
+    assert {"200", "401", "403", "413", "429", "503"} <= set(start["responses"])
+    refused = start["responses"]["429"]["content"]["application/json"]["schema"]
+    assert refused == {"$ref": "#/components/schemas/Problem"}
+    assert {"/sessions", "/sessions/{session}", "/livez", "/metrics"} <= set(document["paths"])
 
 
 def test_connection_can_be_used_for_requests_before(launcher: Launcher) -> None:
@@ -418,6 +476,7 @@ def test_metrics_are_for_this_machine(launcher: Launcher) -> None:
     assert b'avatarbot_sessions{state="waiting"} 1.0' in text
     assert launcher.asks("GET", "/metrics", X_Forwarded_For="1.2.3.4")[0] == 403
     assert launcher.asks("POST", "/drain", {}, X_Forwarded_For="1.2.3.4")[0] == 403
+    assert launcher.asks("GET", "/sessions", X_Forwarded_For="1.2.3.4")[0] == 401
 
 
 def test_session_is_ended_by_whom_it_belongs_to(launcher: Launcher) -> None:
