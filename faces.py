@@ -151,6 +151,11 @@ def journal_needed(config: Settings) -> Iterator[None]:
         ) from None
 
 
+def api_url(config: Settings) -> str | None:
+    """Where the vendor's API is; None where the page draws the face."""
+    return FACES[config.avatar].api_url(config) if config.avatar in FACES else None
+
+
 def explain(config: Settings, error: Exception) -> str | None:
     """What the person is told of an error of the vendor. It quotes nobody."""
     face = FACES[config.avatar]

@@ -55,6 +55,8 @@ class Settings:
     max_sessions: int
     session_secret: bytes | None = field(repr=False)
     """256-bit key that signs tickets; None: the server keeps one of its own in a file."""
+    tenants_file: Path | None
+    """Who may have sessions of the launcher; None: our own page."""
     daily_api_key: str | None = field(repr=False)
     livekit_url: str | None
     livekit_api_key: str | None = field(repr=False)
@@ -218,6 +220,10 @@ def _secret(text: str) -> bytes | None:
     return bytes.fromhex(text) or None
 
 
+def _file(text: str) -> Path | None:
+    return Path(text) if text else None
+
+
 def _livekit_url(text: str) -> str | None:
     if text:
         _address(text, encrypted=("wss",), plain=("ws",))
@@ -357,6 +363,12 @@ VARIABLES = (
         "",
         "the key that signs tickets, 64 hexadecimal digits (openssl rand -hex 32)",
         _secret,
+    ),
+    Variable(
+        "TENANTS_FILE",
+        "",
+        "the file of those who may have sessions of the launcher; empty: the page alone",
+        _file,
     ),
     Variable("OPENAI_API_KEY", "", A_KEY, _api_key),
     Variable(

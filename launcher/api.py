@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict
 from typing import Any
@@ -37,6 +37,7 @@ from .backend import (
 from .handover import TooLarge, hand_over
 from .idempotency import LONGEST_KEY, Answers, KeyReused
 from .metrics import Metrics
+from .reaper import Figures
 from .tenants import Tenant, Tenants, TooMany
 
 PLAIN_OFFER_PATH = "/api/offer"
@@ -113,7 +114,7 @@ def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 class Api:
-    """The application: `app`.
+    """Answers requests for sessions.
 
     Args:
         backend: Where sessions run.
@@ -121,8 +122,12 @@ class Api:
         welcomes: What people get that come to one.
         metrics: Told what is asked for.
         longest_s: How long any session may last.
-        drain: Called when the server is told to end.
+        figures: What there is to be told of money.
         obstacle: A sentence while no session could be begun; None otherwise.
+
+    Attributes:
+        app: The application.
+        end: Called when an operator wants the server to end.
     """
 
     def __init__(
@@ -133,7 +138,7 @@ class Api:
         metrics: Metrics,
         *,
         longest_s: float,
-        drain: Callable[[], None],
+        figures: Callable[[], Awaitable[Figures]] | None = None,
         obstacle: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._backend = backend
@@ -141,7 +146,8 @@ class Api:
         self._welcomes = welcomes
         self._metrics = metrics
         self._longest_s = longest_s
-        self._drain = drain
+        self.end: Callable[[], object] = lambda: None
+        self._figures = figures
         self._obstacle = obstacle
         self._answers = Answers[Response](is_good=lambda answer: answer.status_code == 200)
         self._peers: dict[str, str] = {}  # sessions by the ids of their WebRTC connections
@@ -176,7 +182,7 @@ class Api:
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
-            exception_handlers={Refused: _refuse},
+            exception_handlers={Refused: _refuse, Exception: _fail},
         )
         asked = {"content": {"application/json": {"schema": StartRequest.model_json_schema()}}}
         app.post(
@@ -209,7 +215,8 @@ class Api:
         tenant = self._asker(request.scope, page=True)
         asked = await request.body()
         key = request.headers.get("idempotency-key")
-        if key is None:
+        by_server = request.scope["avatarbot.tenant"] or request.scope["avatarbot.direct"]
+        if key is None or not by_server:  # who comes to the page is no party to another's key
             return await self._start(request, tenant, asked)
         if not 1 <= len(key) <= LONGEST_KEY:
             raise Refused(400, f"Idempotency-Key takes up to {LONGEST_KEY} characters.")
@@ -382,13 +389,14 @@ class Api:
     async def metrics(self, request: Request) -> Response:
         """For Prometheus; to this machine, or with an administrator's key."""
         self._check_operator(request.scope)
-        text = self._metrics.exposition(self._backend.sessions(), self._backend.capacity())
+        figures = await self._figures() if self._figures else None
+        text = self._metrics.exposition(self._backend.sessions(), self._backend.capacity(), figures)
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def drain(self, request: Request) -> Response:
         """Begin no more sessions, and end when the last one has."""
         self._check_operator(request.scope)
-        self._drain()
+        self.end()
         return JSONResponse({"status": "draining"}, 202)
 
     # Who asks
@@ -397,8 +405,9 @@ class Api:
         """The tenant that asks; where a page may, the one whose page it is."""
         if (name := scope["avatarbot.tenant"]) is not None:
             return self._tenants[name]
-        tenant = self._tenants.of_the_page if page or not self._tenants.are_given else None
-        if tenant is None:
+        if not page and (self._tenants.are_given or not scope["avatarbot.direct"]):
+            raise Refused(401, "This takes a key, or where there are none, this machine.")
+        if (tenant := self._tenants.of_the_page) is None:
             why = "Conversations are not begun from here. Open the page of whoever offers them."
             raise Refused(401, why)
         return tenant
@@ -464,6 +473,11 @@ def _refused(error: TooMany | BackendError) -> Refused:
 async def _refuse(request: Request, refused: Exception) -> Response:
     assert isinstance(refused, Refused)
     return refused.answer
+
+
+async def _fail(request: Request, error: Exception) -> Response:
+    """The log has the error."""
+    return refusal(500, "Something went wrong here.")
 
 
 async def _nothing_more() -> Message:

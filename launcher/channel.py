@@ -19,6 +19,7 @@ import os
 import select
 import socket
 import sys
+from array import array
 from collections import deque
 from contextlib import suppress
 from typing import Any, Protocol
@@ -188,12 +189,19 @@ class Channel:
             _close(self._waiting.popleft()[1])
 
     def _receive_now(self) -> tuple[Any, list[int]] | None:
+        numbers = array("i")
+        room = socket.CMSG_LEN(MOST_FILES * numbers.itemsize)
         try:
-            data, files, flags, _ = socket.recv_fds(self._end, LARGEST, MOST_FILES, _CLOSE_ON_EXEC)
+            # Not socket.recv_fds, which does not hand its flags on (Python 3.11).
+            data, beside, flags, _ = self._end.recvmsg(LARGEST, room, _CLOSE_ON_EXEC)
         except BlockingIOError:
             return None
         except OSError as error:
             raise ChannelClosed("the other side is gone") from error
+        for _, kind, content in beside:
+            if kind == socket.SCM_RIGHTS:
+                numbers.frombytes(content[: len(content) // numbers.itemsize * numbers.itemsize])
+        files = numbers.tolist()
         if not data:
             _close(files)
             raise ChannelClosed("the other side is gone")

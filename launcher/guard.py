@@ -14,24 +14,28 @@ import os
 import sys
 import threading
 from collections.abc import Set
+from contextlib import suppress
 from pathlib import Path
 
 _SHARED = {
-    "socket:": "an open socket",
     "anon_inode:[eventpoll]": "an event loop",
-    "anon_inode:[eventfd]": "an event loop",
     "anon_inode:[io_uring]": "an event loop",
+    "anon_inode:[eventfd]": "an event loop",
+    "socket:": "an open socket",
 }
 """What must not be among the open files, by how their names begin."""
 
 
-def open_files() -> frozenset[int]:
-    """The numbers of this process's open files."""
-    with os.scandir("/proc/self/fd") as found:
-        return frozenset(int(each.name) for each in found)
+def open_files() -> frozenset[str]:
+    """What this process has open, by the kernel's names. Those of sockets are unique."""
+    names = set()
+    for each in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # the one that listed them
+            names.add(f"{each} {os.readlink(f'/proc/self/fd/{each}')}")
+    return frozenset(names)
 
 
-def obstacle(before: Set[int]) -> str | None:
+def obstacle(before: Set[str]) -> str | None:
     """Why this process cannot be forked: a sentence, or None.
 
     Args:
@@ -62,15 +66,11 @@ def _loop() -> str | None:
     return "An event loop runs in it."
 
 
-def _file(before: Set[int]) -> str | None:
-    for number in open_files() - before:
-        try:
-            name = os.readlink(f"/proc/self/fd/{number}")
-        except FileNotFoundError:  # the one that listed them
-            continue
-        for start, what in _SHARED.items():
-            if name.startswith(start):
-                return f"It has {what} when it is loaded."
+def _file(before: Set[str]) -> str | None:
+    names = [each.partition(" ")[2] for each in open_files() - before]
+    for start, what in _SHARED.items():
+        if any(name.startswith(start) for name in names):
+            return f"It has {what} when it is loaded."
     return None
 
 

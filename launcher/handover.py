@@ -11,6 +11,7 @@ import socket
 from typing import Any, Protocol
 
 from starlette.types import Scope
+from uvicorn.protocols.utils import ClientDisconnected
 
 from server.patience import WebSocket
 
@@ -86,6 +87,8 @@ class Handing(WebSocket):
             self._early += data
 
     def _let_go(self) -> tuple[socket.socket, bytes]:
+        if self.transport.is_closing():
+            raise ClientDisconnected
         wire = self.transport.get_extra_info("socket")
         connection = socket.socket(fileno=os.dup(wire.fileno()))
         # For uvicorn it is a connection that has been answered and is gone.

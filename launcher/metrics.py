@@ -10,12 +10,16 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
 
 from .backend import Capacity, Session, State, Why
+from .reaper import Figures
 
 _READY_S = (0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 20)
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # nobody asks when a counter was made
 
 
 class Metrics:
@@ -47,6 +51,24 @@ class Metrics:
         )
         for why in Why:
             self._ends.labels(why.value)
+        self._taken = Gauge(
+            "avatarbot_account_slots_taken",
+            "Sessions that an account has at its vendor, or is about to have.",
+            ["account"],
+            registry=self.registry,
+        )
+        self._paid_s = Gauge(
+            "avatarbot_account_paid_seconds",
+            "How long all of an account's sessions have run that are over.",
+            ["account"],
+            registry=self.registry,
+        )
+        self._reaped = Gauge(
+            "avatarbot_reaped", "Sessions of dead processes ended here.", registry=self.registry
+        )
+        self._reaping = Gauge(
+            "avatarbot_reaping", "Sessions of dead processes being ended.", registry=self.registry
+        )
 
     def started(self, outcome: str) -> None:
         """A session was asked for: `ready`, or what came instead."""
@@ -69,8 +91,16 @@ class Metrics:
         )
         gauge.set_function(age_s)
 
-    def exposition(self, sessions: Iterable[Session], capacity: Capacity) -> bytes:
+    def exposition(
+        self, sessions: Iterable[Session], capacity: Capacity, figures: Figures | None = None
+    ) -> bytes:
         """All of it, in Prometheus' text format."""
+        for account, standing in figures.accounts.items() if figures else ():
+            self._taken.labels(account).set(standing.taken)
+            self._paid_s.labels(account).set(standing.paid_s)
+        if figures:
+            self._reaped.set(figures.reaped)
+            self._reaping.set(figures.open_tries)
         counts = dict.fromkeys(State, 0)
         for session in sessions:
             counts[session.state] += 1

@@ -54,8 +54,13 @@ class Parent:
 
     @property
     def idle(self) -> bool:
-        """Whether it has no session."""
-        return not self._waiting and not self._sessions
+        """Whether it has no session, and will not have one."""
+        return not self._sessions and not (self.alive and self._waiting)
+
+    @property
+    def over(self) -> bool:
+        """Whether it is dead."""
+        return self._living.done()
 
     async def fork(self) -> SessionProcess:
         """One more session. Who asks first is served first.
@@ -161,6 +166,7 @@ class _Session:
         self._parent = parent
         self.process = SessionProcess(pid, channel, self._loop.create_future(), pidfd)
         self._pidfd = pidfd
+        self._settled = False
         self._loop.add_reader(pidfd, self._dead)
 
     def _dead(self) -> None:
@@ -169,13 +175,15 @@ class _Session:
 
     def settle(self, code: int) -> None:
         """It has ended, and how. What is said first counts."""
-        if self.process.gone.done():
+        if self._settled:
             return
+        self._settled = True
         self._loop.remove_reader(self._pidfd)
         if not self._parent.alive:  # which would have done it
             kill_group(self.process.pid, self._pidfd)
         os.close(self._pidfd)
-        self.process.gone.set_result(code)
+        if not self.process.gone.done():
+            self.process.gone.set_result(code)
         self._parent.forget(self.process.pid)
 
 

@@ -62,7 +62,11 @@ class Pool:
         Raises:
             ProcessError
         """
-        self._put(await self._next())
+        try:
+            self._put(await self._next())
+        except BaseException:
+            await self.close()
+            raise
 
     async def take(self) -> SessionProcess:
         """See `Processes.take`."""

@@ -36,7 +36,7 @@ START_S = 10.0
 STAY_S = 0.5
 """How long the client stays then: a greeting is begun in that time."""
 
-END_S = 3.0
+END_S = 1.0
 """How long the bot may take to end when the client has left."""
 
 
@@ -111,7 +111,8 @@ def _act(module: ModuleType, parent: int, state: str, writable: int) -> NoReturn
         except OSError:
             warning: str | None = "This system cannot keep it from the network."
         else:
-            warning = asyncio.run(_play(module))
+            # Not asyncio.run, which would wait for a bot that does not end.
+            warning = asyncio.new_event_loop().run_until_complete(_play(module))
         late = _importable([name for name in list(sys.modules) if name not in before])
         with os.fdopen(writable, "w") as answer:
             answer.write(json.dumps(Rehearsed(late, warning)._asdict()) + "\n")

@@ -24,7 +24,7 @@ from pipecat.runner.types import (
     WebSocketRunnerArguments,
 )
 from starlette.types import Message, Receive, Scope, Send
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from server.admission import selecting
 from server.flood import BoundedSocket
@@ -38,6 +38,9 @@ JOINING_S = 120.0
 
 REJOIN_S = 30.0
 """How long somebody whose connection broke may take to come back."""
+
+LOST = 1006
+"""The code where something could not be sent any more."""
 
 CLOSING_S = 2
 """How long requests that are still open may take when the session is over."""
@@ -104,7 +107,7 @@ class SessionServer:
             serving: Called once a person can come.
 
         Raises:
-            Exception: What the bot raised. It is in the log.
+            Exception: What the bot raised.
         """
 
         def served() -> None:
@@ -177,8 +180,8 @@ class SessionServer:
             arguments = WebSocketRunnerArguments(
                 websocket=websocket, transport_type="websocket", **self._common()
             )
-            await self._converse(arguments, may_return=lambda: wire.is_broken)
-            if not wire.is_closed:
+            await self._converse(arguments, wire)
+            if websocket.application_state is WebSocketState.CONNECTED:
                 await websocket.close()
 
     async def _answer(self, connection: object) -> None:
@@ -198,9 +201,7 @@ class SessionServer:
 
     # The session's end
 
-    async def _converse(
-        self, arguments: RunnerArguments, *, may_return: Callable[[], bool] = lambda: False
-    ) -> None:
+    async def _converse(self, arguments: RunnerArguments, wire: _Wire | None = None) -> None:
         """Run the bot for one connection, and see whether the session is over with it."""
         self._expect_nobody()
         task = asyncio.create_task(self._bot(arguments), name="bot")
@@ -210,12 +211,15 @@ class SessionServer:
         if self._over.done():
             return
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, WebSocketDisconnect):
-            logger.opt(exception=error).error("the bot failed")
+        is_broken = wire is not None and wire.is_broken
+        if isinstance(error, WebSocketDisconnect):
+            is_broken |= error.code == LOST
+        elif error:
             self._over.set_exception(error)
-        elif self._bots:
-            pass  # another connection has taken the conversation over
-        elif may_return():
+            return
+        if self._bots:
+            return  # another connection has taken the conversation over
+        if is_broken:
             self._expect_somebody(REJOIN_S)
         else:
             self._over.set_result(None)
@@ -240,25 +244,20 @@ class SessionServer:
 
 
 class _Wire(BoundedSocket):
-    """A WebSocket's messages, and how it came to its end.
+    """A WebSocket's messages.
 
     Attributes:
-        is_closed: Whether it has come to its end.
-        is_broken: Whether it did without a word. uvicorn has a reason where a close frame came,
+        is_broken: Whether it ended without a word. uvicorn has a reason where a close frame came,
             and the same code where the connection was lost.
     """
 
-    is_closed = is_broken = False
+    is_broken = False
 
     async def receive(self) -> Message:
         message = await super().receive()
         if message["type"] == "websocket.disconnect":
-            self.is_closed, self.is_broken = True, "reason" not in message
+            self.is_broken = "reason" not in message
         return message
-
-    async def send(self, message: Message) -> None:
-        self.is_closed |= message["type"] == "websocket.close"
-        await super().send(message)
 
 
 class _Server(uvicorn.Server):

@@ -40,11 +40,17 @@ class Zygote:
         self._tried: Fingerprint = fingerprint([str(self._bot)])
         self._look_at = 0.0
         self._replace_at = 0.0
+        self._loaded_at = 0.0
 
     @property
     def pid(self) -> int | None:
         """The number of the zygote that forks now."""
         return self._current.pid if self._current else None
+
+    @property
+    def age_s(self) -> float:
+        """How long ago that one loaded the bot."""
+        return asyncio.get_running_loop().time() - self._loaded_at
 
     async def start(self) -> None:
         """Load the bot.
@@ -117,12 +123,13 @@ class Zygote:
             )
         self._retire()
         self._current = parent
+        self._loaded_at = now
         self._look_at, self._replace_at = now + LOOK_S, now + self._longest_s
         return parent
 
     def _retire(self) -> None:
         """Have the current zygote go when its sessions have gone."""
-        self._retired = {each for each in self._retired if each.alive}
+        self._retired = {each for each in self._retired if not each.over}
         if self._current is not None:
             self._current.retire()
             self._retired.add(self._current)

@@ -32,6 +32,7 @@ TURN = asyncio.Event()
 
 async def bot(runner_args: Any) -> None:
     if not hasattr(runner_args, "websocket"):
+        await over_webrtc(runner_args)
         return
     socket = runner_args.websocket
     seen = {
@@ -50,3 +51,18 @@ async def bot(runner_args: Any) -> None:
         if text == "end":
             return
         await socket.send_text(text)
+
+
+async def over_webrtc(runner_args: Any) -> None:
+    connection, over = runner_args.webrtc_connection, asyncio.Event()
+
+    @connection.event_handler("connected")
+    async def greet(_: object) -> None:
+        connection.send_app_message({"session": runner_args.session_id})
+
+    @connection.event_handler("closed")
+    async def end(_: object) -> None:
+        over.set()
+
+    await connection.connect()
+    await over.wait()
