@@ -192,6 +192,8 @@ class _Session:
 class _Log(io.TextIOBase):
     """A session's log: each line has its id in front."""
 
+    encoding = "utf-8"
+
     def __init__(self, number: int, session: str) -> None:
         self._number = number
         self._prefix = f"{session} "

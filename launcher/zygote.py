@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 from loguru import logger
@@ -53,6 +54,8 @@ class Zygote:
             BotBroken
             CannotFork
         """
+        if sys.platform != "linux":
+            raise CannotFork("This system cannot fork safely.")
         async with self._turn:
             await self._load()
 

@@ -97,6 +97,14 @@ async def test_bot_that_cannot_be_forked_is_kept_warm_and_the_log_says_why(
             assert await running.code() == 0
 
 
+async def test_elsewhere_than_on_linux_nothing_is_forked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(CannotFork, match="This system"):
+        await processes(write(tmp_path, BOT), "fork", server=SERVER)
+
+
 async def test_loaded_model_is_not_forked(tmp_path: Path) -> None:
     bot = write(
         tmp_path,
