@@ -26,12 +26,12 @@ QUIET_S = 2.0  # after so much silence the story is over
 
 @asynccontextmanager
 async def serving(
-    script: str, **options: Any
+    *script: str, **options: Any
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """A bot in a process of its own, with its address. `options` are what asyncio takes besides."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, script, "--port", str(port)),
+        *(sys.executable, *script, "--port", str(port)),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         **options,

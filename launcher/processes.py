@@ -62,9 +62,8 @@ class SessionProcess:
     pidfd: int | None = field(default=None, repr=False)
 
     def kill(self) -> None:
-        """Kill it and all that it has started. Does nothing to one that is gone."""
-        if not self.gone.done():
-            kill_group(self.pid, self.pidfd)
+        """Kill it and all that it has started; when it is gone, what it has left."""
+        kill_group(self.pid, None if self.gone.done() else self.pidfd, gone=self.gone.done())
 
 
 class Processes(Protocol):
@@ -115,14 +114,15 @@ async def processes(
     return pool
 
 
-def kill_group(pid: int, pidfd: int | None) -> None:
+def kill_group(pid: int, pidfd: int | None, *, gone: bool = False) -> None:
     """Kill a process and its group, dead or not, and nobody who has got its number since."""
-    try:
-        if pidfd is not None:
+    if pidfd is not None:
+        try:
             signal.pidfd_send_signal(pidfd, signal.SIGKILL)
-    except ProcessLookupError:
-        # It is buried. While something of its group is left, nobody else gets its number.
-        if Path(f"/proc/{pid}").exists():
-            return
+        except ProcessLookupError:
+            gone = True
+    # Once it is buried, nobody gets its number while something of its group is left.
+    if gone and Path(f"/proc/{pid}").exists():
+        return
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

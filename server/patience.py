@@ -6,6 +6,7 @@ connection are uvicorn's own, with a clock and a count beside them.
 
 import asyncio
 import socket
+import sys
 from typing import Any
 
 from loguru import logger
@@ -70,6 +71,9 @@ class Http(_Impatient, AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     cycle: Any
     """uvicorn's request at hand, or the last one, or None."""
+    conn: Any
+    """h11's connection, where httptools is not installed."""
+    _piece = b""
     _watched: Any = None
     _silent: asyncio.TimerHandle | None = None
 
@@ -81,6 +85,22 @@ class Http(_Impatient, AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         super().connection_lost(exc)
         if self._silent:
             self._silent.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._piece = data
+        super().data_received(data)
+
+    def handle_websocket_upgrade(self, *event: Any) -> None:
+        """uvicorn forgets what came in one piece with the request, from a client that is early."""
+        early = self._early()
+        super().handle_websocket_upgrade(*event)
+        if early:
+            protocol: Any = self.transport.get_protocol()
+            protocol.data_received(early)
+
+    def _early(self) -> bytes:
+        upgrade = sys.exception()  # httptools raises where the request ends, h11 does not
+        return self._piece[upgrade.args[0] :] if upgrade else self.conn.trailing_data[0]
 
     def _watch(self) -> None:
         self._watched = self.cycle

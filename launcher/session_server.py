@@ -1,0 +1,343 @@
+"""The server inside a session's process: people come to the bot through it.
+
+Requests are forwarded to its Unix socket. A WebSocket never comes that way, but as a TCP connection
+that was handed over, after the gate has let it in: `SessionServer.take`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import uvicorn
+from fastapi import APIRouter, FastAPI, HTTPException, Request
+from loguru import logger
+from pipecat.runner.types import (
+    DailyRunnerArguments,
+    LiveKitRunnerArguments,
+    RunnerArguments,
+    SmallWebRTCRunnerArguments,
+    WebSocketRunnerArguments,
+)
+from starlette.types import Message, Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from server.admission import selecting
+from server.flood import BoundedSocket
+from server.noise import hush
+from server.patience import Http
+from server.presets import PRESETS
+from server.tickets import Claims
+
+JOINING_S = 120.0
+"""How long the first person may take to come: a browser asks them for their microphone first."""
+
+REJOIN_S = 30.0
+"""How long somebody whose connection broke may take to come back."""
+
+CLOSING_S = 2
+"""How long requests that are still open may take when the session is over."""
+
+Bot = Callable[[RunnerArguments], Coroutine[Any, Any, None]]
+
+_ROOMS: Mapping[str, Callable[..., RunnerArguments]] = {
+    "daily": DailyRunnerArguments,
+    "livekit": LiveKitRunnerArguments,
+}
+
+_ADMISSION, _WIRE = "avatarbot.admission", "avatarbot.wire"
+
+
+class SessionServer:
+    """Serves one session.
+
+    Args:
+        bot: Pipecat's entry point. If its file has a `router`, a FastAPI router, it is served too.
+        spec: The session: `backend.Spec` as a mapping.
+        listener: Where requests are forwarded to.
+        ticket: Asks the launcher for a ticket for the next connection of the session.
+    """
+
+    def __init__(
+        self,
+        bot: Bot,
+        spec: Mapping[str, Any],
+        *,
+        listener: socket.socket,
+        ticket: Callable[[], Awaitable[str]],
+    ) -> None:
+        self._bot = bot
+        self._spec = spec
+        self._listener = listener
+        self._ticket = ticket
+        self._app = FastAPI(openapi_url=None, redirect_slashes=False)
+        self._app.add_api_websocket_route("/ws-client", self._meet)
+        if spec["way"] == "webrtc":
+            self._app.include_router(_offers(self._answer, spec["arguments"]))
+        if isinstance(router := _globals(bot).get("router"), APIRouter):
+            self._app.include_router(router)
+        hush()
+        self._server = _Server(
+            uvicorn.Config(
+                self._door,
+                interface="asgi3",
+                lifespan="on",
+                log_config=None,
+                access_log=False,
+                timeout_graceful_shutdown=CLOSING_S,
+                **PRESETS,
+            )
+        )
+        self._over: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._bots: set[asyncio.Task[None]] = set()
+        self._others: set[asyncio.Task[Any]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    async def serve(self, serving: Callable[[], None]) -> None:
+        """Serve until the session is over.
+
+        Args:
+            serving: Called once a person can come.
+
+        Raises:
+            Exception: What the bot raised. It is in the log.
+        """
+
+        def served() -> None:
+            self._begin()
+            serving()
+
+        self._server.started_serving = served
+        server = asyncio.create_task(self._server.serve([self._listener]), name="session server")
+        try:
+            await asyncio.wait({server, self._over}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._expect_nobody()
+            self._over.cancel()  # where it is not over by itself
+            for task in self._bots:
+                task.cancel()
+            if self._bots:
+                await asyncio.wait(self._bots)
+            self._server.should_exit = True
+            await server
+        if not self._over.cancelled():
+            self._over.result()
+
+    def take(self, connection: socket.socket, head: bytes, admission: Mapping[str, Any]) -> None:
+        """Go on with a WebSocket whose request the launcher has read.
+
+        Args:
+            connection: The TCP connection; it is the server's from here on.
+            head: The request as it was read, with what came behind it.
+            admission: What the gate found out, as `api` writes it down.
+        """
+        self._spawn(self._adopt(connection, head, admission), "take a connection")
+
+    async def _adopt(
+        self, connection: socket.socket, head: bytes, admission: Mapping[str, Any]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            await loop.connect_accepted_socket(
+                lambda: _Taken(self._server, head, admission), connection
+            )
+        except OSError as error:
+            connection.close()
+            logger.debug(f"a connection broke while it was handed over: {error}")
+
+    # The application
+
+    async def _door(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "websocket":
+            await self._app(scope, receive, send)
+            return
+        admission = scope["state"].pop(_ADMISSION, None)
+        if admission is None:
+            await receive()
+            await send({"type": "websocket.close", "code": 1008})  # HTTP 403, never accepted
+            return
+        wire = _Wire(receive, selecting(scope, send))
+        known = {
+            _WIRE: wire,
+            "client": tuple(admission["client"]),
+            "avatarbot": Claims(**admission["claims"]),
+            "avatarbot.renew": self._ticket,
+        }
+        await self._app({**scope, **known}, wire.receive, wire.send)
+
+    async def _meet(self, websocket: WebSocket) -> None:
+        """One connection of the person."""
+        wire: _Wire = websocket.scope[_WIRE]
+        with suppress(WebSocketDisconnect):  # it broke just now; whoever it was can come again
+            await websocket.accept()
+            arguments = WebSocketRunnerArguments(
+                websocket=websocket, transport_type="websocket", **self._common()
+            )
+            await self._converse(arguments, may_return=lambda: wire.is_broken)
+            if not wire.is_closed:
+                await websocket.close()
+
+    async def _answer(self, connection: object) -> None:
+        arguments = SmallWebRTCRunnerArguments(webrtc_connection=connection, **self._common())
+        self._spawn(self._converse(arguments), "WebRTC")
+
+    def _begin(self) -> None:
+        """The server is up: go into the room, or wait for the person."""
+        if into_room := _ROOMS.get(self._spec["way"]):
+            arguments = into_room(**self._spec["arguments"], **self._common())
+            self._spawn(self._converse(arguments), "room")
+        else:
+            self._expect_somebody(JOINING_S)
+
+    def _common(self) -> dict[str, Any]:
+        return {"session_id": self._spec["session"], "body": self._spec["body"]}
+
+    # The session's end
+
+    async def _converse(
+        self, arguments: RunnerArguments, *, may_return: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Run the bot for one connection, and see whether the session is over with it."""
+        self._expect_nobody()
+        task = asyncio.create_task(self._bot(arguments), name="bot")
+        self._bots.add(task)
+        await asyncio.wait({task})
+        self._bots.discard(task)
+        if self._over.done():
+            return
+        error = None if task.cancelled() else task.exception()
+        if error is not None and not isinstance(error, WebSocketDisconnect):
+            logger.opt(exception=error).error("the bot failed")
+            self._over.set_exception(error)
+        elif self._bots:
+            pass  # another connection has taken the conversation over
+        elif may_return():
+            self._expect_somebody(REJOIN_S)
+        else:
+            self._over.set_result(None)
+
+    def _expect_somebody(self, within_s: float) -> None:
+        self._expect_nobody()
+        self._alarm = asyncio.get_running_loop().call_later(within_s, self._give_up)
+
+    def _expect_nobody(self) -> None:
+        if self._alarm:
+            self._alarm.cancel()
+
+    def _give_up(self) -> None:
+        if not self._over.done():
+            logger.info("nobody is there any more")
+            self._over.set_result(None)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> None:
+        task = asyncio.create_task(work, name=name)
+        self._others.add(task)
+        task.add_done_callback(self._others.discard)
+
+
+class _Wire(BoundedSocket):
+    """A WebSocket's messages, and how it came to its end.
+
+    Attributes:
+        is_closed: Whether it has come to its end.
+        is_broken: Whether it did without a word. uvicorn has a reason where a close frame came,
+            and the same code where the connection was lost.
+    """
+
+    is_closed = is_broken = False
+
+    async def receive(self) -> Message:
+        message = await super().receive()
+        if message["type"] == "websocket.disconnect":
+            self.is_closed, self.is_broken = True, "reason" not in message
+        return message
+
+    async def send(self, message: Message) -> None:
+        self.is_closed |= message["type"] == "websocket.close"
+        await super().send(message)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's, which leaves the signals of the process alone and says when it serves."""
+
+    started_serving: Callable[[], None]
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.started_serving()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _Taken(Http):
+    """A connection whose first request was read by the launcher."""
+
+    def __init__(self, server: _Server, head: bytes, admission: Mapping[str, Any]) -> None:
+        # uvicorn hands this on to the request's scope, where nobody else can put it.
+        state = {**server.lifespan.state, _ADMISSION: admission}
+        super().__init__(config=server.config, server_state=server.server_state, app_state=state)
+        self._head = head
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self.data_received(self._head)
+
+
+def _offers(answer: Callable[[object], Awaitable[None]], arguments: Mapping[str, Any]) -> APIRouter:
+    """The routes of WebRTC, as Pipecat's runner has them."""
+    from pipecat.transports.smallwebrtc.connection import IceServer
+    from pipecat.transports.smallwebrtc.request_handler import (
+        ConnectionMode,
+        IceCandidate,
+        SmallWebRTCPatchRequest,
+        SmallWebRTCRequest,
+        SmallWebRTCRequestHandler,
+    )
+
+    ice_servers = [IceServer(**each) for each in arguments.get("ice_servers", ())]
+    handler = SmallWebRTCRequestHandler(
+        ice_servers=ice_servers or None, connection_mode=ConnectionMode.SINGLE
+    )
+    router = APIRouter()
+
+    @router.post("/api/offer")
+    async def offer(request: Request) -> Any:
+        with _understood():
+            asked = await request.json()
+            description = SmallWebRTCRequest(
+                sdp=asked["sdp"],
+                type=asked["type"],
+                pc_id=asked.get("pc_id"),
+                restart_pc=asked.get("restart_pc"),
+            )
+        return await handler.handle_web_request(description, answer)
+
+    @router.patch("/api/offer")
+    async def candidates(request: Request) -> Any:
+        with _understood():
+            asked = await request.json()
+            patch = SmallWebRTCPatchRequest(
+                asked["pc_id"], [IceCandidate(**each) for each in asked["candidates"]]
+            )
+        await handler.handle_patch_request(patch)
+        return {"status": "success"}
+
+    return router
+
+
+@contextmanager
+def _understood() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise HTTPException(400, "This is no offer.") from None
+
+
+def _globals(bot: Bot) -> Mapping[str, Any]:
+    return getattr(inspect.unwrap(bot), "__globals__", {})

@@ -1,0 +1,144 @@
+"""Who may begin, where an account may have so many sessions and no more.
+
+The slots themselves are entries of the journal, counted over all processes; here is the line of
+those who wait for one. Who came first is served first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from transports.avatar import Account, NoSlotLeft
+from transports.avatar.journal import Journal
+from transports.avatar.owner import Owner
+
+from .backend import Full
+
+LOOK_S = 0.5
+"""How often the first of the line looks whether another process has left a slot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A place at each account that has a limit, until it is released or its owner is dead."""
+
+    reservations: tuple[str, ...]
+
+
+class Slots:
+    """The slots of some accounts, a session taking one of each.
+
+    Args:
+        journal: Where they are counted.
+        accounts: Those with a limit count; the others are left to their vendor.
+    """
+
+    def __init__(self, journal: Journal, accounts: Sequence[Account]) -> None:
+        self._journal = journal
+        self._accounts = [(each, each.most) for each in accounts if each.most is not None]
+        self._line: list[str] = []
+        self._turn = asyncio.Lock()  # lets in by order of arrival
+        self._freed = asyncio.Event()
+
+    async def take(self, session: str, *, limit_s: float, patience_s: float = 0.0) -> Slot:
+        """A slot for a session, before its process is told anything.
+
+        Args:
+            session: Its id, which the place in the line is asked with.
+            limit_s: For how long it is wanted at most, in seconds.
+            patience_s: How long a free one is waited for.
+
+        Raises:
+            Full
+            JournalUnusable
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience_s
+        if self._line and patience_s <= 0:
+            raise Full  # others were here first
+        self._line.append(session)
+        try:
+            async with asyncio.timeout_at(deadline if self._turn.locked() else None) as patience:
+                async with self._turn:
+                    patience.reschedule(None)
+                    return await self._first_free(limit_s, deadline)
+        except TimeoutError:
+            raise Full from None
+        finally:
+            self._line.remove(session)
+
+    async def hand(self, slot: Slot, owner: Owner) -> None:
+        """Give a slot to the session's process, before that may ask the vendor.
+
+        Raises:
+            JournalUnusable
+        """
+        for reservation in slot.reservations:
+            await self._journal.hand(reservation, owner)
+
+    async def release(self, slot: Slot) -> None:
+        """Give a slot back; does nothing to what was asked for with it.
+
+        Raises:
+            JournalUnusable
+        """
+        for reservation in slot.reservations:
+            await self._journal.release(reservation)
+        self.freed()
+
+    def freed(self) -> None:
+        """A session has ended: let the first of the line look."""
+        self._freed.set()
+
+    def position(self, session: str) -> int | None:
+        """How many are before this one in the line; None: it does not wait."""
+        return self._line.index(session) if session in self._line else None
+
+    async def free(self) -> int | None:
+        """How many slots are left; None: as many as the vendor says.
+
+        Raises:
+            JournalUnusable
+        """
+        left = [
+            most - (await self._journal.standing(each.vendor, each.key)).taken
+            for each, most in self._accounts
+        ]
+        return max(0, min(left)) if left else None
+
+    # Inside
+
+    async def _first_free(self, limit_s: float, deadline: float) -> Slot:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._freed.clear()
+            try:
+                return await self._reserve(limit_s)
+            except NoSlotLeft as error:
+                if (left_s := deadline - loop.time()) <= 0:
+                    raise Full(_sentence(error)) from None
+            with suppress(TimeoutError):  # another process may have left one
+                async with asyncio.timeout(min(left_s, LOOK_S)):
+                    await self._freed.wait()
+
+    async def _reserve(self, limit_s: float) -> Slot:
+        taken: list[str] = []
+        try:
+            for each, most in self._accounts:
+                reservation = await self._journal.reserve(
+                    each.vendor, each.key, most=most, limit_s=limit_s
+                )
+                taken.append(reservation)
+        except BaseException:
+            for reservation in taken:
+                await self._journal.release(reservation)
+            raise
+        return Slot(tuple(taken))
+
+
+def _sentence(error: NoSlotLeft) -> str:
+    text = str(error)
+    return f"{text[0].upper()}{text[1:]}."

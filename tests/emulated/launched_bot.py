@@ -1,0 +1,52 @@
+"""A bot of twenty lines for the launcher's tests: it says what it sees, and echoes."""
+
+import asyncio
+import json
+from typing import Any
+
+from fastapi import APIRouter
+from fastapi.responses import StreamingResponse
+
+router = APIRouter()
+
+
+@router.get("/vendor/counted")
+async def counted() -> StreamingResponse:
+    async def lines() -> Any:
+        for number in range(3):
+            yield f"data: {number}\n\n"
+            await TURN.wait()
+            TURN.clear()
+
+    return StreamingResponse(lines(), media_type="text/event-stream")
+
+
+@router.post("/vendor/turn")
+async def turn() -> dict[str, str]:
+    TURN.set()
+    return {"turned": "yes"}
+
+
+TURN = asyncio.Event()
+
+
+async def bot(runner_args: Any) -> None:
+    if not hasattr(runner_args, "websocket"):
+        return
+    socket = runner_args.websocket
+    seen = {
+        "session": runner_args.session_id,
+        "body": runner_args.body,
+        "claims": socket.scope["avatarbot"].session,
+        "headers": dict(socket.headers),
+        "query": str(socket.query_params),
+        "client": socket.client.host,
+        "renewed": await socket.scope["avatarbot.renew"](),
+    }
+    await socket.send_text(json.dumps(seen))
+    async for text in socket.iter_text():
+        if text == "fail":
+            raise RuntimeError("as it was asked to")
+        if text == "end":
+            return
+        await socket.send_text(text)

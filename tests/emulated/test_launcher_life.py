@@ -1,0 +1,267 @@
+"""What sessions of the launcher do wrong, with real processes: they end, and take nothing along."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+
+from launcher.backend import BackendError, Draining, Full, Spec, StartFailed, State, Why
+from launcher.life import Limits
+from launcher.local import LocalBackend
+from launcher.processes import Processes, processes
+from launcher.reaper import Reaper
+from launcher.running import Surroundings
+from launcher.session_log import SessionLogs
+from launcher.slots import Slots
+from transports.avatar.journal import Journal
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+WICKED = Path(__file__).parent / "launching" / "wicked_bot.py"
+LIMITS = Limits(longest_s=600, memory_mb=400, start_s=20, goodbye_s=3, cancel_s=1)
+PATIENCE_S = 30.0
+
+
+class Count:
+    """How sessions ended, in order."""
+
+    def __init__(self) -> None:
+        self.ends: list[Why] = []
+        self._changed = asyncio.Event()
+
+    def came_up(self, seconds: float) -> None: ...
+
+    def ended(self, why: Why) -> None:
+        self.ends.append(why)
+        self._changed.set()
+
+    async def next(self) -> Why:
+        """How the next session ends that nobody has asked for yet."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not self.ends:
+                self._changed.clear()
+                await self._changed.wait()
+        return self.ends.pop(0)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=["fork", "spawn"])
+async def source(request: pytest.FixtureRequest) -> AsyncIterator[Processes]:
+    found = await processes(WICKED, request.param)
+    yield found
+    await found.close()
+
+
+@asynccontextmanager
+async def launcher(
+    source: Processes, folder: Path, *, most: int = 50, limits: Limits = LIMITS
+) -> AsyncIterator[tuple[LocalBackend, Count]]:
+    count, journal = Count(), Journal(None)
+    logs, slots = SessionLogs(folder / "logs"), Slots(journal, [])
+    async with Reaper(journal, []) as reaper:
+        surroundings = Surroundings(source, logs, lambda *_: "ticket", slots, reaper, count)
+        backend = LocalBackend(surroundings, most=most, limits=limits)
+        try:
+            yield backend, count
+        finally:
+            await backend.close()
+
+
+def spec(longest_s: float = 600, **body: Any) -> Spec:
+    room = {"room_url": "https://example.daily.co/room", "token": "none"}
+    return Spec(str(uuid4()), "local", "daily", longest_s, room, body)
+
+
+async def talking(backend: LocalBackend, wanted: Spec) -> int:
+    """Starts a session, waits for its pipeline, and returns its process's number."""
+    await backend.start(wanted)
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            found = next(each for each in backend.sessions() if each.id == wanted.session)
+            if found.state is State.TALKING and found.pid:
+                return found.pid
+            await asyncio.sleep(0.01)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+@pytest.mark.parametrize(
+    ("body", "why"),
+    [
+        ({"do": "end"}, Why.FINISHED),
+        ({"do": "exit", "code": 0}, Why.FINISHED),
+        ({"do": "exit", "code": 1}, Why.CRASHED),
+        ({"do": "crash"}, Why.CRASHED),
+        ({"do": "raise"}, Why.CRASHED),
+        ({"do": "grow", "mb": 600}, Why.MEMORY),
+    ],
+    ids=lambda each: each["do"] if isinstance(each, dict) else "",
+)
+async def test_an_end_is_noticed_and_its_place_is_free(
+    source: Processes, tmp_path: Path, body: dict[str, Any], why: Why
+) -> None:
+    async with launcher(source, tmp_path, most=1) as (backend, count):
+        await backend.start(spec(**body))
+
+        assert await count.next() is why
+        await backend.start(spec(do="end"))
+
+
+async def test_a_bot_that_blocks_is_gone_within_six_seconds(
+    source: Processes, tmp_path: Path
+) -> None:
+    async with launcher(source, tmp_path) as (backend, count):
+        began = asyncio.get_running_loop().time()
+        await backend.start(spec(do="block"))
+
+        assert await count.next() is Why.HUNG
+        assert asyncio.get_running_loop().time() - began < 7
+
+
+async def test_a_stopped_process_is_gone_within_six_seconds(
+    source: Processes, tmp_path: Path
+) -> None:
+    async with launcher(source, tmp_path) as (backend, count):
+        pid = await talking(backend, spec())
+        stopped_at = asyncio.get_running_loop().time()
+        os.kill(pid, signal.SIGSTOP)
+
+        assert await count.next() is Why.HUNG
+        assert asyncio.get_running_loop().time() - stopped_at <= 6.5
+        assert not is_running(pid)
+
+
+async def test_a_bot_that_blocks_for_two_seconds_goes_on(source: Processes, tmp_path: Path) -> None:
+    async with launcher(source, tmp_path) as (backend, count):
+        wanted = spec(do="block", seconds=2)
+        await talking(backend, wanted)
+        await backend.stop(wanted.session)
+
+        assert await count.next() is Why.STOPPED
+
+
+async def test_who_ignores_everything_is_killed_in_order(source: Processes, tmp_path: Path) -> None:
+    async with launcher(source, tmp_path) as (backend, count):
+        wanted = spec(do="ignore")
+        pid = await talking(backend, wanted)
+        asked_at = asyncio.get_running_loop().time()
+        await backend.stop(wanted.session)
+
+        took = asyncio.get_running_loop().time() - asked_at
+        assert took <= LIMITS.goodbye_s + LIMITS.cancel_s + 1
+        assert not is_running(pid)
+        assert await count.next() is Why.STOPPED
+
+
+async def test_what_a_bot_has_started_dies_with_it(source: Processes, tmp_path: Path) -> None:
+    async with launcher(source, tmp_path) as (backend, count):
+        pid_file = tmp_path / "pid"
+        pid = await talking(backend, spec(do="fork", pid_file=str(pid_file)))
+        async with asyncio.timeout(PATIENCE_S):
+            while not (pid_file.exists() and pid_file.read_text()):
+                await asyncio.sleep(0.01)
+        os.kill(pid, signal.SIGKILL)
+
+        assert await count.next() is Why.CRASHED
+        async with asyncio.timeout(PATIENCE_S):
+            while is_running(int(pid_file.read_text())):
+                await asyncio.sleep(0.01)
+
+
+async def test_a_session_ends_in_time_with_a_goodbye(source: Processes, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    async with launcher(source, tmp_path) as (backend, count):
+        await backend.start(spec(longest_s=2, notes=str(notes)))
+
+        assert await count.next() is Why.LONGEST_TIME
+        assert notes.read_text() == "Our time is over. Goodbye."
+
+
+async def test_a_drain_waits_for_those_that_end_and_says_goodbye_to_the_others(
+    source: Processes, tmp_path: Path
+) -> None:
+    notes = tmp_path / "notes"
+    async with launcher(source, tmp_path) as (backend, count):
+        await talking(backend, spec(notes=str(notes), goodbye_s=1))
+        await talking(backend, spec(do="ignore"))
+        await talking(backend, short := spec())
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        draining = asyncio.create_task(backend.drain(6))
+        await asyncio.sleep(0)
+        with pytest.raises(Draining):
+            await backend.start(spec())
+        await backend.stop(short.session)
+        await draining
+
+        assert loop.time() - began <= 7
+        assert "Goodbye" in notes.read_text()
+        assert sorted(count.ends) == sorted([Why.STOPPED, Why.DRAINED, Why.DRAINED])
+
+
+async def test_a_second_drain_makes_short_work(source: Processes, tmp_path: Path) -> None:
+    async with launcher(source, tmp_path) as (backend, _):
+        await talking(backend, spec(do="ignore"))
+        loop = asyncio.get_running_loop()
+        slow = asyncio.create_task(backend.drain(60))
+        began = loop.time()
+        await backend.drain(1)
+        await slow
+
+        assert loop.time() - began <= 2
+
+
+async def test_200_at_once_on_40_places(source: Processes, tmp_path: Path) -> None:
+    limits = replace(LIMITS, start_s=60)
+    async with launcher(source, tmp_path, most=40, limits=limits) as (backend, _):
+        if type(source).__name__ == "Pool":
+            pytest.skip("40 cold processes are no matter of a test")
+        answers = await asyncio.gather(
+            *(backend.start(spec()) for _ in range(200)), return_exceptions=True
+        )
+
+        assert sum(isinstance(each, Full) for each in answers) == 160
+        assert not [
+            each
+            for each in answers
+            if isinstance(each, BackendError) and not isinstance(each, Full)
+        ]
+        assert backend.capacity().used == 40
+        await backend.drain(1)
+        assert backend.capacity().used == 0
+
+
+async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing(
+    source: Processes, tmp_path: Path
+) -> None:
+    async with launcher(source, tmp_path) as (backend, count):
+        starting = asyncio.create_task(backend.start(spec()))
+        await asyncio.sleep(0)
+        starting.cancel()
+
+        assert await count.next() is Why.STOPPED
+        assert not backend.sessions()
+
+
+async def test_a_full_disk_of_logs_is_a_failed_start(source: Processes, tmp_path: Path) -> None:
+    async with launcher(source, tmp_path) as (backend, _):
+        (tmp_path / "logs").rmdir()
+        with pytest.raises(StartFailed):
+            await backend.start(spec())
+
+        assert backend.capacity().used == 0
