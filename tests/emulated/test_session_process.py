@@ -12,7 +12,7 @@ import pytest
 
 from launcher.messages import Cancel, Ping, Pong, SayGoodbye, Serving, Take, Talking
 from launcher.processes import Mode
-from tests.emulated.launching import PARTS, lives, session, source, until, write
+from tests.emulated.session_source import PARTS, lives, session, source, until, write
 
 pytestmark = pytest.mark.asyncio
 

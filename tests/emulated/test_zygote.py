@@ -17,7 +17,8 @@ from launcher.messages import Cancel, Ping, Pong, Serving
 from launcher.pool import Pool
 from launcher.processes import BotBroken, CannotFork, Mode, ProcessError, processes
 from launcher.zygote import Zygote
-from tests.emulated.launching import (
+from tests.emulated.serving import ROOT
+from tests.emulated.session_source import (
     DEADLINE_S,
     PARTS,
     SERVER,
@@ -27,7 +28,6 @@ from tests.emulated.launching import (
     until,
     write,
 )
-from tests.emulated.serving import ROOT
 
 pytestmark = [
     pytest.mark.asyncio,
