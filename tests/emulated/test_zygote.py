@@ -308,12 +308,15 @@ async def test_process_that_died_or_hangs_while_it_waited_is_not_handed_out(
         await until(lambda: len(found.pids) == 2)
 
 
-async def test_bot_that_broke_while_the_pool_runs_is_not_started_again_and_again(
-    tmp_path: Path,
+@pytest.mark.parametrize("mode", ["fork", "spawn"])
+async def test_bot_that_has_broken_is_not_started_again_and_again(
+    tmp_path: Path, mode: Mode
 ) -> None:
-    async with source(write(tmp_path, BOT), "spawn", warm=1) as found:
+    async with source(write(tmp_path, BOT), mode, warm=1) as found:
         starts = tmp_path / "starts"
         write(tmp_path, f"open({str(starts)!r}, 'a').write('x')\nraise ValueError('broken')")
+        if mode == "fork":  # while it lives, it serves on
+            os.kill(found.pid, signal.SIGKILL)
         for _ in range(20):
             with pytest.raises(ProcessError, match="ValueError: broken"):
                 await found.take()
