@@ -18,8 +18,8 @@ from loguru import logger
 from websockets.exceptions import WebSocketException
 
 from emulators.heygen import Emulator, serve
-from tests.emulated.launching import lives, until
 from tests.emulated.paying import account, leaks, watch
+from tests.emulated.session_source import lives, until
 from tests.emulated.visitor import ROOT, Bot, running_bot, visiting
 
 pytestmark = pytest.mark.asyncio
@@ -52,23 +52,25 @@ def is_closed(folder: Path, *owners: int) -> bool:
         rows.close()
 
 
-async def visit(launcher: Bot) -> None:
-    """Come, and ask for the avatar. Whoever talks with is killed now and then."""
+async def visit(launcher: Bot, over: asyncio.Event) -> None:
+    """Come, and ask for the avatar, until it is over. Whom they talk with is killed meanwhile."""
     with suppress(WebSocketException, OSError):
         async with visiting(launcher) as visitor:
             await watch(visitor)
-            await visitor.until_over()
+            ends = (visitor.until_over(), over.wait())
+            await asyncio.wait(map(asyncio.create_task, ends), return_when="FIRST_COMPLETED")
 
 
 @asynccontextmanager
 async def crowd(launcher: Bot) -> AsyncIterator[None]:
     """Some people at once. In the end they leave."""
-    async with AsyncExitStack() as leaving:
-        tasks = [asyncio.create_task(visit(launcher)) for _ in range(VISITORS)]
-        leaving.push_async_callback(asyncio.gather, *tasks, return_exceptions=True)
-        for task in tasks:
-            leaving.callback(task.cancel)
+    over = asyncio.Event()
+    visits = [asyncio.create_task(visit(launcher, over)) for _ in range(VISITORS)]
+    try:
         yield
+    finally:
+        over.set()
+        await asyncio.gather(*visits)
 
 
 async def kill(launcher: Bot, victim: str, random: Random) -> int | None:

@@ -23,7 +23,7 @@ from launcher.reaper import Reaper
 from launcher.running import Surroundings
 from launcher.session_log import SessionLogs
 from launcher.slots import Slots
-from tests.emulated.launching import lives, until
+from tests.emulated.session_source import lives, until
 from transports.avatar.journal import Journal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
