@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -527,6 +528,43 @@ async def test_person_comes_over_webrtc(launcher: Launcher, path: str) -> None:
         await peer.close()
     await launcher.until(launcher.there_are(0))
     assert f"{session} ended with 0" in launcher.log
+
+
+def test_socket_comes_to_a_session_by_the_launcher_alone(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as short:  # a Unix socket's path is 107 bytes at most
+        launcher = Launcher(tmp_path, TMPDIR=short).opened()
+        try:
+            token = launcher.start()["token"]
+            with socket.socket(socket.AF_UNIX) as wire:
+                wire.connect(str(next(Path(short).glob("*/*.sock"))))
+                wire.sendall(handshake(launcher.port, token))
+                assert wire.recv(65_536).startswith(b"HTTP/1.1 403 ")
+        finally:
+            launcher.stop()
+
+
+@pytest.mark.parametrize(("count", "size"), [(20, 1_000), (1, 20_000)])
+def test_request_that_is_too_large_to_be_handed_over_is_refused(
+    tmp_path: Path, count: int, size: int
+) -> None:
+    launcher = Launcher(tmp_path).opened()
+    line = b"X-Large: " + b"x" * size + b"\r\n"
+    request = handshake(launcher.port, launcher.start()["token"])[:-2] + line * count + b"\r\n"
+    with socket.create_connection(("localhost", launcher.port), DEADLINE_S) as wire:
+        wire.sendall(request)
+        assert wire.recv(65_536).startswith(b"HTTP/1.1 431 ")
+    launcher.stop()
+
+
+def test_who_cannot_start_sessions_says_that_it_is_not_ready(tmp_path: Path) -> None:
+    launcher = Launcher(tmp_path, "--bot", "tests.emulated.nowhere").opened()
+    try:
+        assert launcher.asks("GET", "/readyz")[0] == 200
+        status, answer = launcher.asks("POST", "/start", {})
+        assert (status, answer) == (500, {"detail": "The session could not be started."})
+        assert launcher.asks("GET", "/readyz")[0] == 503
+    finally:
+        launcher.stop()
 
 
 @pytest.fixture(scope="module")
