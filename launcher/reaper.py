@@ -14,6 +14,7 @@ import asyncio
 import itertools
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
@@ -33,7 +34,11 @@ FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 60.0
 """Between two tries; each pause is twice the one before."""
 
 SWEEP_S = 180.0
-"""How often the vendor's own list is looked at."""
+"""How often the vendor's own list is looked at, in seconds."""
+
+SOON_S = 10.0
+"""And how soon after a session was stopped here: what its dead process had asked for last, such as
+its start, may have arrived behind the stop."""
 
 T = TypeVar("T")
 
@@ -76,6 +81,7 @@ class Reaper:
         self._running: set[asyncio.Task[None]] = set()
         self._told: set[str] = set()
         self._trying: dict[str, Entry] = {}
+        self._look_soon = asyncio.Event()
         self._standings: Mapping[str, Standing] = {}
         self._reaped = 0
         self._retries = 0
@@ -159,7 +165,11 @@ class Reaper:
 
     async def _sweep_now_and_then(self) -> None:
         while True:
-            await asyncio.sleep(self._sweep_s)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._sweep_s):
+                    await self._look_soon.wait()
+                    self._look_soon.clear()
+                await asyncio.sleep(SOON_S)
             try:
                 await self.sweep()
             except (AvatarError, TimeoutError) as error:
@@ -192,6 +202,7 @@ class Reaper:
         await _insist(partial(self._journal.strike, entry.id))
         del self._trying[entry.id]
         self._reaped += 1
+        self._look_soon.set()
 
     async def _stop_stray(self, account: Account, session: str) -> None:
         name = f"{account.vendor} session {short(session)}"

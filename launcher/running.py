@@ -124,6 +124,7 @@ class RunningSession:
         self._folder = folder
         self._over = over
         self._process: SessionProcess | None = None
+        self._owner: Owner | None = None
         self._ended: Why | None = None
         self._forwarder: Forwarder | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -167,36 +168,32 @@ class RunningSession:
         try:
             async with AsyncExitStack() as undo:
                 undo.callback(self._over)
-                process, owner = await self._started()
-                undo.push_async_callback(self._bury, process, owner)
-                self._process = process
+                process = self._process = await self._started(undo)
                 with suppress(ChannelClosed):  # how it died, `_bury` finds out
                     await self._run(process, undo)
                     await self._listen(process)
         except BackendError as error:
             failed = error
         except (ProcessError, JournalUnusable, OSError) as error:
-            logger.error(f"session {self._spec.session} could not be started: {error}")
+            logger.error(f"session {self._spec.session}: {error}")
         if self._ended is not None:
             self._surroundings.witness.ended(self._ended)
         if not self.came_up.done():
             self.came_up.set_exception(failed)
             self.came_up.exception()  # whoever asked may be gone
 
-    async def _started(self) -> tuple[SessionProcess, Owner]:
+    async def _started(self, undo: AsyncExitStack) -> SessionProcess:
         """A process, which has what it needs of the vendors' accounts."""
         slots, patience_s = self._surroundings.slots, self._surroundings.patience_s
         limit_s = self._longest_s + PAID_LONGER_S
         slot = await slots.take(self._spec.session, limit_s=limit_s, patience_s=patience_s)
-        try:
-            async with asyncio.timeout(START_S):
-                process = await self._surroundings.processes.take()
-            owner = owner_of(process.pid)
-            await slots.hand(slot, owner)
-        except BaseException:
-            await slots.release(slot)
-            raise
-        return process, owner
+        undo.push_async_callback(slots.release, slot)  # what it has become by then stays
+        async with asyncio.timeout(START_S):
+            process = await self._surroundings.processes.take()
+        undo.push_async_callback(self._bury, process)
+        self._owner = owner_of(process.pid)
+        await slots.hand(slot, self._owner)
+        return process
 
     async def _run(self, process: SessionProcess, undo: AsyncExitStack) -> None:
         """Tell the process which session it is."""
@@ -232,7 +229,7 @@ class RunningSession:
                     self._tell(Ticket(ticket))
             self._step()
 
-    async def _bury(self, process: SessionProcess, owner: Owner) -> None:
+    async def _bury(self, process: SessionProcess) -> None:
         """See the process dead, with all that it has started, and what it cost paid off."""
         if self._timer:
             self._timer.cancel()
@@ -245,8 +242,8 @@ class RunningSession:
         why = self._ended = self._life.why or _why(code, self._life.state)
         log = logger.error if why in (Why.CRASHED, Why.HUNG) else logger.info
         log(f"session {self._spec.session} is over: {why} (exit code {code})")
-        await self._surroundings.reaper.ended(owner, within_s=0)  # which goes on with it
-        self._surroundings.slots.freed()
+        if self._owner:
+            await self._surroundings.reaper.ended(self._owner, within_s=0)  # it goes on with that
 
     def _step(self) -> None:
         """Do what is due, and come back when something else is."""

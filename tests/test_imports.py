@@ -103,6 +103,12 @@ def test_a_vendor_can_be_loaded_without_pipecat() -> None:
     assert subprocess.check_output(command, cwd=ROOT, text=True, timeout=60) == "False\n"
 
 
+def test_who_ends_what_dead_sessions_leave_does_not_load_pipecat() -> None:
+    program = "import sys, faces, launcher.reaper, launcher.slots; print('pipecat' in sys.modules)"
+    command = [sys.executable, "-c", program]
+    assert subprocess.check_output(command, cwd=ROOT, text=True, timeout=60) == "False\n"
+
+
 def test_every_package_is_listed() -> None:
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")}
     modules = {path.stem for path in ROOT.glob("*.py")}

@@ -134,6 +134,27 @@ async def test_key_that_is_wrong_is_told_of(tmp_path: Path) -> None:
         await visitor.until_over()
 
 
+async def test_one_too_many_of_the_accounts_sessions_is_told_of_and_not_asked_for(
+    tmp_path: Path,
+) -> None:
+    async with serve() as emulator:
+        limit = {"LIVEAVATAR_MAX_SESSIONS": "1", "AVATAR_ON_START_ERROR": "local"}
+        async with running_bot(tmp_path, **account("liveavatar", emulator) | limit) as bot:
+            async with visiting(bot):
+                await emulator.until(emulator.running)
+                async with visiting(bot) as second:
+                    told = await second.kind("notice")
+                    assert told["text"] == (
+                        "As many sessions of LiveAvatar run as LIVEAVATAR_MAX_SESSIONS allows."
+                        f" Wait until one has ended. {GOES_ON}"
+                    )
+                    assert len(emulator.sessions) == 1
+            await emulator.until(lambda: not emulator.running())
+            async with visiting(bot):
+                await emulator.until(emulator.running)
+            await emulator.until(lambda: not emulator.running())
+
+
 @ON_ERROR
 async def test_avatar_that_is_never_ready_is_told_of(tmp_path: Path, on_error: str) -> None:
     async with (

@@ -3,7 +3,8 @@
 An entry is written before the vendor is asked, gets the session's id before the vendor could start
 billing, and is taken out when the vendor has confirmed that the session is over. What is left in
 it by a process that died is stopped by the next start (`reap`). An entry without an id, whose reply
-was lost, cannot be stopped: it is told as running until the vendor's own limit.
+was lost, cannot be stopped: where naming a session may cost something, it is told as running until
+the vendor's own limit.
 
 Where an account may have so many sessions and no more, its entries are the slots: they are counted
 over all processes in the transaction that adds one. A slot can be reserved before anything is asked
@@ -33,7 +34,7 @@ from loguru import logger
 
 from .errors import AvatarError, JournalUnusable, NoSlotLeft
 from .journal_file import read_or_make_key, transaction
-from .owner import Owner, is_dead, this_process
+from .owner import Owner, be_present, is_dead, this_process
 from .vendor import short
 
 __all__ = ["Entry", "Journal", "Standing", "reap"]
@@ -48,6 +49,7 @@ REMEMBERED_S = 86_400.0
 """For how long the ids of sessions that are over are known as ours."""
 
 _OWNER = "(host, boot, pid, started) = (?, ?, ?, ?)"
+_FREE = "session IS NULL AND NOT costs"
 
 T = TypeVar("T")
 
@@ -153,8 +155,9 @@ class Journal:
 
         def write(rows: sqlite3.Connection) -> None:
             mine = self._fingerprint(vendor, account)
-            _check_slots(rows, vendor, mine, most)
-            _add(rows, reservation, vendor, mine, owner or this_process(), limit_s, reserved=True)
+            self._check_slots(rows, vendor, mine, most)
+            whose = owner or this_process()
+            _add(rows, reservation, vendor, mine, whose, limit_s, reserved=True, costs=False)
 
         await self._add_or_leave_nothing(reservation, write)
         return reservation
@@ -186,7 +189,13 @@ class Journal:
     # A session
 
     async def intend(
-        self, vendor: str, account: str, *, limit_s: float, most: int | None = None
+        self,
+        vendor: str,
+        account: str,
+        *,
+        limit_s: float,
+        most: int | None = None,
+        costs: bool = True,
     ) -> str:
         """Note that a session is about to be asked for; returns the entry's id.
 
@@ -198,6 +207,8 @@ class Journal:
             account: The key that pays. Only its fingerprint is kept.
             limit_s: After how long the vendor ends a session by itself.
             most: How many sessions the account may have at once; None leaves it to the vendor.
+            costs: Whether it may cost something before it has a name; else it is nothing once its
+                process is dead.
 
         Raises:
             NoSlotLeft
@@ -217,8 +228,8 @@ class Journal:
             if reservation:
                 rows.execute("DELETE FROM entry WHERE id = ?", reservation)
             elif most is not None:
-                _check_slots(rows, vendor, mine, most)
-            _add(rows, entry, vendor, mine, me, limit_s)
+                self._check_slots(rows, vendor, mine, most)
+            _add(rows, entry, vendor, mine, me, limit_s, costs=costs)
 
         await self._add_or_leave_nothing(entry, write)
         return entry
@@ -281,7 +292,7 @@ class Journal:
 
         def read(rows: sqlite3.Connection) -> Standing:
             mine = self._fingerprint(vendor, account)
-            _tidy(rows)
+            self._tidy(rows)
             found = rows.execute(
                 "SELECT total(reserved), total(NOT reserved AND session IS NULL),"
                 " total(session IS NOT NULL) FROM entry WHERE account = ?",
@@ -297,7 +308,7 @@ class Journal:
         """Take over what dead processes have left of this account.
 
         What has no session's id is taken out when it has passed the vendor's limit; until then it
-        is told to everyone, and belongs to nobody. Reservations are taken out at once. Two
+        is told to everyone, and belongs to nobody. What never cost is taken out at once. Two
         processes that adopt at the same time get each of the others once.
 
         Args:
@@ -312,13 +323,13 @@ class Journal:
         def take(rows: sqlite3.Connection) -> list[Entry]:
             me = this_process()
             mine = self._fingerprint(vendor, account)
-            _tidy(rows)
+            self._tidy(rows)
             if of:
-                rows.execute(f"DELETE FROM entry WHERE reserved AND {_OWNER}", _columns(of))
+                rows.execute(f"DELETE FROM entry WHERE {_FREE} AND {_OWNER}", _columns(of))
             left = [
                 entry
                 for entry, owner in _all(rows, vendor=vendor, account=mine)
-                if (owner == of if of else is_dead(owner))
+                if (owner == of if of else self._is_dead(owner))
             ]
             rows.executemany(
                 "UPDATE entry SET host = ?, boot = ?, pid = ?, started = ? WHERE id = ?",
@@ -377,10 +388,29 @@ class Journal:
         try:
             with transaction(self._folder, locked_s=LOCKED_S) as rows:
                 self._key = self._key or read_or_make_key(self._folder)
+                be_present(self._folder)
                 return work(rows)
         except (OSError, sqlite3.Error) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise JournalUnusable(reason or type(error).__name__) from None
+
+    def _check_slots(self, rows: sqlite3.Connection, vendor: str, account: str, most: int) -> None:
+        self._tidy(rows)
+        found = rows.execute("SELECT count(*) FROM entry WHERE account = ?", (account,))
+        (taken,) = found.fetchone()
+        if taken >= most:
+            raise NoSlotLeft(vendor, taken)
+
+    def _tidy(self, rows: sqlite3.Connection) -> None:
+        """Take out what is over by itself: past its limit, or it never cost and nobody has it."""
+        rows.execute("DELETE FROM entry WHERE session IS NULL AND until < ?", (time.time(),))
+        free = rows.execute(f"SELECT id, host, boot, pid, started FROM entry WHERE {_FREE}")
+        dead = [(entry,) for entry, *owner in free.fetchall() if self._is_dead(Owner(*owner))]
+        rows.executemany("DELETE FROM entry WHERE id = ?", dead)
+
+    def _is_dead(self, owner: Owner) -> bool:
+        assert self._folder is not None
+        return is_dead(owner, self._folder)
 
     def _fingerprint(self, vendor: str, account: str) -> str:
         text = f"{vendor}\0{account}".encode()
@@ -443,29 +473,14 @@ def _add(
     limit_s: float,
     *,
     reserved: bool = False,
+    costs: bool,
 ) -> None:
     now = time.time()
     rows.execute(
-        "INSERT INTO entry (id, vendor, account, opened_at, until, reserved,"
-        " host, boot, pid, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (entry, vendor, account, now, now + limit_s, reserved, *_columns(owner)),
+        "INSERT INTO entry (id, vendor, account, opened_at, until, reserved, costs,"
+        " host, boot, pid, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (entry, vendor, account, now, now + limit_s, reserved, costs, *_columns(owner)),
     )
-
-
-def _check_slots(rows: sqlite3.Connection, vendor: str, account: str, most: int) -> None:
-    _tidy(rows)
-    found = rows.execute("SELECT count(*) FROM entry WHERE account = ?", (account,))
-    (taken,) = found.fetchone()
-    if taken >= most:
-        raise NoSlotLeft(vendor, taken)
-
-
-def _tidy(rows: sqlite3.Connection) -> None:
-    """Take out what is over by itself: a limit has passed, or nobody can use a reservation."""
-    rows.execute("DELETE FROM entry WHERE session IS NULL AND until < ?", (time.time(),))
-    reserved = rows.execute("SELECT id, host, boot, pid, started FROM entry WHERE reserved")
-    dead = [(entry,) for entry, *owner in reserved.fetchall() if is_dead(Owner(*owner))]
-    rows.executemany("DELETE FROM entry WHERE id = ?", dead)
 
 
 def _all(rows: sqlite3.Connection, **equal: str) -> list[tuple[Entry, Owner]]:

@@ -29,6 +29,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     (
         "ALTER TABLE entry ADD COLUMN reserved INTEGER NOT NULL DEFAULT 0",
+        "ALTER TABLE entry ADD COLUMN costs INTEGER NOT NULL DEFAULT 1",
         "ALTER TABLE entry ADD COLUMN named_at REAL",
         """
         CREATE TABLE past (

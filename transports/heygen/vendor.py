@@ -218,7 +218,11 @@ class HeyGenVendor:
 
     async def _open(self) -> Opened:
         entry = await self._journal.intend(
-            self.name, self._key, limit_s=self.limit_s, most=self._max_sessions
+            self.name,
+            self._key,
+            limit_s=self.limit_s,
+            most=self._max_sessions,
+            costs=self.naming_costs,
         )
         async with self._rest() as rest:
             self._at_stake = self.naming_costs

@@ -1,0 +1,116 @@
+"""Who came first is served first, and nobody waits longer than they said."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from launcher.backend import Full
+from launcher.slots import Slots
+from transports.avatar import Account
+from transports.avatar.journal import Journal
+from transports.avatar.owner import this_process
+
+pytestmark = pytest.mark.asyncio
+
+
+async def stop(session: str) -> None:
+    raise AssertionError("nothing runs")
+
+
+def account(most: int | None) -> Account:
+    return Account("V", "SECRET-key", stop, most=most)
+
+
+def slots(folder: Path, most: int | None) -> Slots:
+    return Slots(Journal(folder), [account(most)])
+
+
+async def test_who_has_no_patience_is_told_when_to_come_again(tmp_path: Path) -> None:
+    places = slots(tmp_path, 1)
+    assert await places.free() == 1
+    await places.take("a", limit_s=600)
+    assert await places.free() == 0
+    with pytest.raises(Full, match=r"^All 1 sessions that V may have at once are taken\.$") as full:
+        await places.take("b", limit_s=600)
+    assert full.value.retry_after_s > 0
+
+
+async def test_without_a_limit_there_is_no_line(tmp_path: Path) -> None:
+    places = slots(tmp_path, None)
+    taken = [await places.take(str(number), limit_s=600) for number in range(100)]
+    assert await places.free() is None
+    assert {each.reservations for each in taken} == {()}
+
+
+async def test_freed_slot_wakes_the_first_of_the_line_and_the_others_move_up(
+    tmp_path: Path,
+) -> None:
+    places = slots(tmp_path, 1)
+    slot = await places.take("a", limit_s=600)
+    waiters = []
+    for name in ("b", "c", "d"):
+        waiters.append(asyncio.create_task(places.take(name, limit_s=600, patience_s=60)))
+        await asyncio.sleep(0.01)
+    assert [places.position(name) for name in ("a", "b", "c", "d")] == [None, 0, 1, 2]
+    with pytest.raises(Full):
+        await places.take("pushes in", limit_s=600)
+    before = asyncio.get_running_loop().time()
+    await places.release(slot)
+    slot = await waiters[0]
+    assert asyncio.get_running_loop().time() - before < 0.1
+    await asyncio.sleep(2)
+    assert not waiters[1].done()
+    assert [places.position(name) for name in ("c", "d")] == [0, 1]
+    waiters[1].cancel()
+    await asyncio.wait({waiters[1]})
+    assert places.position("d") == 0
+    await places.release(slot)
+    await waiters[2]
+
+
+async def test_slot_that_another_process_leaves_is_noticed(tmp_path: Path) -> None:
+    places, others = slots(tmp_path, 1), slots(tmp_path, 1)
+    slot = await others.take("a", limit_s=600)
+    waiter = asyncio.create_task(places.take("b", limit_s=600, patience_s=60))
+    await asyncio.sleep(5)
+    await others.release(slot)
+    async with asyncio.timeout(2):
+        await waiter
+
+
+async def test_patience_ends_for_the_first_of_the_line_and_for_the_others(tmp_path: Path) -> None:
+    places = slots(tmp_path, 1)
+    await places.take("a", limit_s=600)
+    started = asyncio.get_running_loop().time()
+    for result in await asyncio.gather(
+        places.take("b", limit_s=600, patience_s=5),
+        places.take("c", limit_s=600, patience_s=3),
+        return_exceptions=True,
+    ):
+        assert isinstance(result, Full)
+    assert asyncio.get_running_loop().time() - started == pytest.approx(5, abs=0.6)
+    assert places.position("b") is places.position("c") is None
+
+
+async def test_slot_is_used_by_the_process_it_was_handed_to(tmp_path: Path) -> None:
+    places, journal = slots(tmp_path, 1), Journal(tmp_path)
+    slot = await places.take("a", limit_s=600)
+    await places.hand(slot, this_process())
+    entry = await journal.intend("V", "SECRET-key", limit_s=600, most=1)
+    assert (await journal.standing("V", "SECRET-key")).taken == 1
+    await places.release(slot)
+    assert await places.free() == 0, "it is a session by now"
+    await journal.strike(entry)
+    assert await places.free() == 1
+
+
+async def test_who_gives_up_while_a_slot_is_being_taken_leaves_none_taken(tmp_path: Path) -> None:
+    places = slots(tmp_path, 1)
+    taking = asyncio.create_task(places.take("a", limit_s=600))
+    await asyncio.sleep(0)
+    taking.cancel()
+    await asyncio.wait({taking})
+    assert await places.free() == 1
