@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
@@ -31,6 +32,7 @@ from .backend import (
     Full,
     Session,
     Spec,
+    StartFailed,
     UnknownSession,
     Way,
 )
@@ -45,6 +47,9 @@ SESSIONS_PATH = "/sessions"
 SESSION_PATH = "/sessions/{session}"
 INSIDE_PATH = "/sessions/{session}/{path}"
 PROBES = ("/livez", "/readyz")
+
+UNREADY_S = 10.0
+"""How long others are asked for sessions first, where one could not be started."""
 
 _ANY = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
 _POST = frozenset(("POST",))
@@ -123,7 +128,6 @@ class Api:
         metrics: Told what is asked for.
         longest_s: How long any session may last.
         figures: What there is to be told of money.
-        obstacle: A sentence while no session could be begun; None otherwise.
 
     Attributes:
         app: The application.
@@ -139,7 +143,6 @@ class Api:
         *,
         longest_s: float,
         figures: Callable[[], Awaitable[Figures]] | None = None,
-        obstacle: Callable[[], str | None] = lambda: None,
     ) -> None:
         self._backend = backend
         self._tenants = tenants
@@ -148,7 +151,7 @@ class Api:
         self._longest_s = longest_s
         self.end: Callable[[], object] = lambda: None
         self._figures = figures
-        self._obstacle = obstacle
+        self._failed_at = -math.inf
         self._answers = Answers[Response](is_good=lambda answer: answer.status_code == 200)
         self._peers: dict[str, str] = {}  # sessions by the ids of their WebRTC connections
         self.app = self._application()
@@ -259,8 +262,11 @@ class Api:
                 await self._backend.start(spec)
         except (TooMany, BackendError) as error:
             self._metrics.started(type(error).__name__.lower())
+            if isinstance(error, StartFailed):
+                self._failed_at = asyncio.get_running_loop().time()
             raise _refused(error) from None
         self._metrics.started("ready")
+        self._failed_at = -math.inf
         try:
             yield answer
         except BaseException:
@@ -382,8 +388,8 @@ class Api:
         """Sessions can be begun, as far as there is place for them."""
         if self._backend.capacity().draining:
             raise Refused(503, str(Draining()), retry_after_s=_AGAIN_S)
-        if why := self._obstacle():
-            raise Refused(503, why, retry_after_s=_AGAIN_S)
+        if asyncio.get_running_loop().time() < self._failed_at + UNREADY_S:
+            raise Refused(503, str(StartFailed()), retry_after_s=UNREADY_S)
         return Health(status="ready")
 
     async def metrics(self, request: Request) -> Response:

@@ -315,7 +315,7 @@ def _offers(answer: Callable[[object], Awaitable[None]], arguments: Mapping[str,
                 pc_id=asked.get("pc_id"),
                 restart_pc=asked.get("restart_pc"),
             )
-        return await handler.handle_web_request(description, answer)
+            return await handler.handle_web_request(description, answer)
 
     @router.patch("/api/offer")
     async def candidates(request: Request) -> Any:

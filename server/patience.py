@@ -72,7 +72,7 @@ class Http(_Impatient, AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     cycle: Any
     """uvicorn's request at hand, or the last one, or None."""
     conn: Any
-    """h11's connection, where httptools is not installed."""
+    """h11's, where httptools is not installed."""
     _piece = b""
     _watched: Any = None
     _silent: asyncio.TimerHandle | None = None
@@ -143,6 +143,10 @@ class WebSocket(_Impatient, AutoWebSocketsProtocol):  # type: ignore[misc, valid
             except InvalidState:
                 # uvicorn answers to bad UTF-8 with a close frame even where one was sent before.
                 self.transport.abort()
+            if self.conn.handshake_exc and not self.handshake_initiated:
+                # uvicorn never sends what the parser has to say of a request that it refuses.
+                self.transport.write(b"".join(self.conn.data_to_send()))
+                self.transport.close()
             if self.queue.qsize() > MOST_WAITING:
                 self._end(FLOOD)
 

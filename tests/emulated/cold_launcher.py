@@ -46,6 +46,7 @@ from launcher.metrics import Metrics
 from server.addresses import Addresses
 from server.door import tickets_of
 from server.start import Welcomes
+from server.ways import obstacles
 
 DATAGRAM = 200_000
 
@@ -227,8 +228,8 @@ async def be_the_launcher(options: argparse.Namespace) -> None:
     tickets = tickets_of(None)
     backend = ColdBackend(options.bot, options.most, tickets)
     known = tenants.read(options.tenants) if options.tenants else tenants.Tenants()
-    ways = {"websocket": None, "webrtc": None, "daily": "For this, set DAILY_API_KEY in .env."}
-    api = Api(backend, known, Welcomes(tickets, ways), Metrics(), longest_s=600)
+    welcomes = Welcomes(tickets, obstacles(os.environ.get))
+    api = Api(backend, known, welcomes, Metrics(), longest_s=600)
     await serve(
         api,
         "localhost",

@@ -6,6 +6,7 @@ from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
+from loguru import logger
 
 router = APIRouter()
 
@@ -31,9 +32,16 @@ TURN = asyncio.Event()
 
 
 async def bot(runner_args: Any) -> None:
-    if not hasattr(runner_args, "websocket"):
+    if hasattr(runner_args, "webrtc_connection"):
         await over_webrtc(runner_args)
-        return
+    elif hasattr(runner_args, "websocket"):
+        await over_websocket(runner_args)
+    else:  # a room, which nobody here can join
+        room = getattr(runner_args, "room_url", None) or runner_args.room_name
+        logger.info(f"in {room}, with a token of {len(runner_args.token)} characters")
+
+
+async def over_websocket(runner_args: Any) -> None:
     socket = runner_args.websocket
     seen = {
         "session": runner_args.session_id,

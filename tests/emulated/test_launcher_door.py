@@ -8,11 +8,13 @@ import json
 import os
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -21,6 +23,7 @@ from launcher.tenants import hash_of
 from server.page import ASSETS, INDEX
 
 from .serving import DEADLINE_S, Place, Server, free_port
+from .test_rooms_start import KEY, Daily
 
 KEYS = {name: f"avb_SECRET-key-of-{name}" for name in ("acme", "beta", "oper")}
 SITE = "https://www.acme.example"
@@ -527,6 +530,82 @@ async def test_person_comes_over_webrtc(launcher: Launcher, path: str) -> None:
     assert f"{session} ended with 0" in launcher.log
 
 
+def test_socket_comes_to_a_session_by_the_launcher_alone(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as short:  # a Unix socket's path is 107 bytes at most
+        launcher = Launcher(tmp_path, TMPDIR=short).opened()
+        try:
+            token = launcher.start()["token"]
+            with socket.socket(socket.AF_UNIX) as wire:
+                wire.connect(str(next(Path(short).glob("*/*.sock"))))
+                wire.sendall(handshake(launcher.port, token))
+                assert wire.recv(65_536).startswith(b"HTTP/1.1 403 ")
+        finally:
+            launcher.stop()
+
+
+@pytest.mark.parametrize(("count", "size"), [(20, 1_000), (1, 20_000)])
+def test_request_that_is_too_large_to_be_handed_over_is_refused(
+    tmp_path: Path, count: int, size: int
+) -> None:
+    launcher = Launcher(tmp_path).opened()
+    line = b"X-Large: " + b"x" * size + b"\r\n"
+    request = handshake(launcher.port, launcher.start()["token"])[:-2] + line * count + b"\r\n"
+    with socket.create_connection(("localhost", launcher.port), DEADLINE_S) as wire:
+        wire.sendall(request)
+        assert wire.recv(65_536).startswith(b"HTTP/1.1 431 ")
+    launcher.stop()
+
+
+def test_who_cannot_start_sessions_says_that_it_is_not_ready(tmp_path: Path) -> None:
+    launcher = Launcher(tmp_path, "--bot", "tests.emulated.nowhere").opened()
+    try:
+        assert launcher.asks("GET", "/readyz")[0] == 200
+        status, answer = launcher.asks("POST", "/start", {})
+        assert (status, answer) == (500, {"detail": "The session could not be started."})
+        assert launcher.asks("GET", "/readyz")[0] == 503
+    finally:
+        launcher.stop()
+
+
+@pytest.fixture(scope="module")
+def daily() -> Iterator[Daily]:
+    daily = Daily()
+    yield daily
+    daily.stop()
+
+
+@pytest.mark.parametrize("way", ["daily", "livekit"])
+@pytest.mark.asyncio
+async def test_bot_is_in_the_room_when_the_person_gets_its_address(
+    daily: Daily, tmp_path: Path, way: str
+) -> None:
+    pytest.importorskip("daily" if way == "daily" else "livekit.api")
+    launcher = Launcher(
+        tmp_path,
+        DAILY_API_KEY=KEY,
+        DAILY_API_URL=f"http://127.0.0.1:{daily.port}/v1",
+        LIVEKIT_URL="wss://example.livekit.cloud",
+        LIVEKIT_API_KEY="key",
+        LIVEKIT_API_SECRET="SECRET-livekit-and-long-enough-for-a-signature",
+    ).opened()
+    try:
+        status, answer = launcher.asks("POST", "/start", {"transport": way})
+        assert status == 200
+        if way == "daily":
+            assert set(answer) == {"sessionId", "dailyRoom", "dailyToken"}
+            assert answer["dailyToken"] == "SECRET-guest-token"
+            room = answer["dailyRoom"]
+        else:
+            assert set(answer) == {"sessionId", "url", "token"}
+            claims = jwt.decode(answer["token"], options={"verify_signature": False})
+            room = claims["video"]["room"]
+        await launcher.until(lambda: f"{answer['sessionId']} ended with 0" in launcher.log)
+        assert f"in {room}, with a token" in launcher.log
+        assert "SECRET-" not in launcher.log
+    finally:
+        launcher.stop()
+
+
 # Tenants
 
 
@@ -563,6 +642,16 @@ async def test_site_of_one_tenant_does_not_use_the_ticket_of_another(shared: Lau
     with pytest.raises(InvalidStatus) as refused:
         await shared.dial(welcome["token"], origin=SITE)
     assert refused.value.response.status_code == 403
+
+
+def test_offer_comes_from_the_tenants_own_site(shared: Launcher) -> None:
+    offer = {"sdp": "v=0", "type": "offer"}
+    for tenant, statuses in (("beta", {403}), ("acme", {200})):
+        _, welcome = shared.asks("POST", "/start", {"transport": "webrtc"}, key=tenant)
+        path = f"/sessions/{welcome['sessionId']}/api/offer"
+        shown = {"Authorization": f"Bearer {welcome['token']}"}
+        assert shared.asks("POST", path, offer, Origin="https://evil.example", **shown)[0] == 403
+        assert shared.asks("POST", path, offer, Origin=SITE, **shown)[0] in statuses
 
 
 def test_foreign_page_is_refused_even_with_a_key(shared: Launcher) -> None:
