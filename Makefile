@@ -32,8 +32,9 @@ livekit: ## a LiveKit server for the browser tests, built from its source; needs
 	GOBIN=$(CURDIR)/build go install github.com/livekit/livekit-server/cmd/server@v1.8.4
 	mv build/server build/livekit-server
 
-peers: ## other people's clients of HeyGen against our emulator; installs them (70 MB)
-	PYTHONASYNCIODEBUG=1 uv run --group peers pytest tests/emulated/test_heygen_peers.py $(ARGS)
+peers: ## other people's clients of HeyGen, and Pipecat Cloud's classes; installs them (70 MB)
+	PYTHONASYNCIODEBUG=1 uv run --group peers pytest tests/emulated/test_heygen_peers.py \
+		tests/emulated/test_pipecat_cloud.py $(ARGS)
 
 wheel: ## builds the library, installs it elsewhere and uses it
 	$(PYTEST) tests/test_wheel.py --long $(ARGS)
