@@ -51,6 +51,7 @@ class Listener:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self.samples = 0
+        self.arrived: list[float] = []  # when each piece of the voice came
         self.heard_at = 0.0  # when all that came so far was heard
         self._utterance = ""
         self._received = 0
@@ -64,6 +65,7 @@ class Listener:
         async for message in self._socket:
             if message.type is aiohttp.WSMsgType.BINARY:
                 samples = len(message.data) // 2
+                self.arrived.append(now())
                 self.samples += samples
                 self._received += samples
                 self.heard_at = max(self.heard_at, now()) + samples / VOICE_HZ
