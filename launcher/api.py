@@ -11,12 +11,11 @@ import math
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
@@ -40,6 +39,7 @@ from .handover import TooLarge, hand_over
 from .idempotency import LONGEST_KEY, Answers, KeyReused
 from .metrics import Metrics
 from .reaper import Figures
+from .shapes import Health, Problem, SessionState, StartAnswer, StartRequest, Status
 from .tenants import Tenant, Tenants, TooMany
 
 PLAIN_OFFER_PATH = "/api/offer"
@@ -57,61 +57,18 @@ _AGAIN_S = 30.0
 _STUN = {"iceServers": [{"urls": "stun:stun.l.google.com:19302"}]}
 
 
-class StartRequest(BaseModel):
-    """How the person comes, and what the bot is told."""
-
-    transport: Way = "websocket"
-    body: Any = Field(None, description="For the bot, from a server with a key only.")
-    createDailyRoom: bool = False
-    enableDefaultIceServers: bool = False
-
-
-class StartAnswer(BaseModel):
-    """The way in. Which of the fields are there depends on the transport."""
-
-    sessionId: str | None = None
-    wsUrl: str | None = None
-    token: str | None = None
-    iceConfig: dict[str, Any] | None = None
-    dailyRoom: str | None = None
-    dailyToken: str | None = None
-    url: str | None = None
-
-
-class SessionState(BaseModel):
-    """A session as it stands."""
-
-    sessionId: str
-    transport: Way
-    state: str
-    began: float = Field(description="Seconds of the epoch.")
-
-
-class Status(BaseModel):
-    """Pipecat's."""
-
-    status: str
-    transports: list[str]
-
-
-class Health(BaseModel):
-    """Nothing is wrong."""
-
-    status: str
-
-
-class Problem(BaseModel):
-    """What went wrong, in a sentence."""
-
-    detail: str
-
-
 class Refused(Exception):
     """A request is refused."""
 
     def __init__(self, status: int, why: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(why)
         self.answer = refusal(status, why, retry_after_s=retry_after_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    session: str
+    answer: Response
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -152,7 +109,7 @@ class Api:
         self.end: Callable[[], object] = lambda: None
         self._figures = figures
         self._failed_at = -math.inf
-        self._answers = Answers[Response](is_good=lambda answer: answer.status_code == 200)
+        self._answers = Answers[_Started](is_good=lambda each: each.session in self._living())
         self._peers: dict[str, str] = {}  # sessions by the ids of their WebRTC connections
         self.app = self._application()
 
@@ -220,17 +177,18 @@ class Api:
         key = request.headers.get("idempotency-key")
         by_server = request.scope["avatarbot.tenant"] or request.scope["avatarbot.direct"]
         if key is None or not by_server:  # who comes to the page is no party to another's key
-            return await self._start(request, tenant, asked)
+            return (await self._start(request, tenant, asked)).answer
         if not 1 <= len(key) <= LONGEST_KEY:
             raise Refused(400, f"Idempotency-Key takes up to {LONGEST_KEY} characters.")
         try:
-            return await self._answers.once(
+            started = await self._answers.once(
                 tenant.name, key, asked, lambda: self._start(request, tenant, asked)
             )
         except KeyReused:
             raise Refused(422, "This Idempotency-Key came with another request before.") from None
+        return started.answer
 
-    async def _start(self, request: Request, tenant: Tenant, asked: bytes) -> Response:
+    async def _start(self, request: Request, tenant: Tenant, asked: bytes) -> _Started:
         wish = wishes(asked)
         transport = wanted(wish)
         if problem := self._welcomes.problem(transport):
@@ -242,13 +200,14 @@ class Api:
         async with self._begun(tenant, transport, body) as answer:
             if transport == "webrtc" and wish.get("enableDefaultIceServers") is True:
                 answer["iceConfig"] = _STUN
-            return await self._welcomes.welcome(
+            welcome = await self._welcomes.welcome(
                 transport,
                 answer,
                 origin=request.scope["avatarbot.origin"],
                 tenant=tenant.name,
                 to_server=by_server,
             )
+            return _Started(answer["sessionId"], welcome)
 
     @asynccontextmanager
     async def _begun(self, tenant: Tenant, way: Any, body: Any) -> AsyncIterator[dict[str, Any]]:
