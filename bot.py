@@ -10,7 +10,7 @@ import asyncio
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
@@ -93,9 +93,15 @@ def preload() -> None:
     providers.preload(config.stt, config.llm, config.tts, language=config.language)
 
 
+def configure_logs(stream: TextIO) -> None:
+    """Have a launcher's processes log as `main()` does, into its own stream."""
+    logs.configure(stream=stream)
+
+
 async def bot(runner_args: RunnerArguments) -> None:
     """Run one conversation, until the person leaves or its time is over."""
     config = settings.load()
+    logs.keep_secret(config.secrets())  # not everybody who calls this has called `main()`
     let_in = _admission(runner_args)
     ears = providers.speech_to_text(config.stt, _account(config, config.stt))
     brain = providers.language_model(config.llm, _account(config, config.llm))
@@ -110,6 +116,8 @@ async def bot(runner_args: RunnerArguments) -> None:
         parts[avatar.output()] = _face(config)
     trouble = TroubleProcessor(parts)
     serializer = PageSerializer(avatar.page_says) if let_in.page else ProtobufSerializer()
+    if isinstance(runner_args, WebSocketRunnerArguments):
+        runner_args.transport_type = "websocket"  # where it is left open, Pipecat expects a phone
     user = await create_transport(runner_args, ways.params(serializer))
     typed = TypedTexts()
     transcript = TranscriptProcessor(typed)

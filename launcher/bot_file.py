@@ -30,6 +30,8 @@ class BotError(Exception):
 def load(path: Path) -> ModuleType:
     """Load a bot and run its `preload()`, if it has one. Its folder comes first on `sys.path`.
 
+    What it imports as `launcher`, `server` or `transports` is loaded by then, and ours.
+
     Raises:
         BotError
     """
@@ -41,7 +43,7 @@ def load(path: Path) -> ModuleType:
         raise BotError(f"{path.name} is no file of Python.")
     if path.stem in sys.modules:
         raise BotError(f"{path.name} is called as a module of others: rename it.")
-    sys.path[0] = str(path.parent)
+    sys.path[: 0 if sys.flags.safe_path else 1] = [str(path.parent)]
     sys.argv[:] = [str(path)]
     module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
     try:

@@ -41,8 +41,6 @@ def obstacle(before: Set[str]) -> str | None:
     Args:
         before: The files that were open before the bot was loaded.
     """
-    if sys.platform != "linux":
-        return "This system cannot fork safely."
     return _thread() or _loop() or _file(before) or _child() or _model()
 
 

@@ -73,6 +73,7 @@ class Parent:
             try:
                 self._channel.send(Fork(), theirs)
             except ChannelClosed:
+                self.alive = False
                 ours.close()
                 raise ProcessError("The zygote is dead.") from None
         forked: asyncio.Future[SessionProcess] = asyncio.get_running_loop().create_future()

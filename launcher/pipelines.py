@@ -16,10 +16,12 @@ class Pipelines:
     """What a session's process runs.
 
     Attributes:
-        started: Called when a pipeline has started.
+        added: Called when a pipeline is about to be set up.
+        started: Called when one has started.
     """
 
     def __init__(self) -> None:
+        self.added: Callable[[], None] = lambda: None
         self.started: Callable[[], None] = lambda: None
         self._workers: list[PipelineWorker] = []
         self._runners: list[WorkerRunner] = []
@@ -28,6 +30,7 @@ class Pipelines:
         """Note one down. It is about to be set up."""
         self._workers.append(worker)
         worker.add_event_handler("on_pipeline_started", self._started)
+        self.added()
 
     def add_runner(self, runner: WorkerRunner) -> None:
         """Note down what runs some of them, and perhaps others."""

@@ -30,8 +30,11 @@ from . import kernel
 from .pipelines import HERE
 
 LONGEST_S = 20.0
-START_S = 10.0
-"""How long the bot may take until its pipeline has started."""
+COME_S = 10.0
+"""How long the bot may take until it has built a pipeline."""
+
+START_S = 2.0
+"""How long that may take to start: some services hold it up until they give up the network."""
 
 STAY_S = 0.5
 """How long the client stays then: a greeting is begun in that time."""
@@ -131,23 +134,23 @@ def _importable(names: list[str]) -> list[str]:
 
 async def _play(module: ModuleType) -> str | None:
     """Run the bot for a client that comes and leaves; returns what went wrong, as a sentence."""
-    started, client = asyncio.Event(), _Client()
-    HERE.started = started.set
+    added, started, client = asyncio.Event(), asyncio.Event(), _Client()
+    HERE.added, HERE.started = added.set, started.set
     await client.websocket.accept()
     arguments = WebSocketRunnerArguments(
         websocket=client.websocket, transport_type="websocket", session_id="rehearsal"
     )
     bot = asyncio.create_task(module.bot(arguments), name="rehearse")
-    coming = asyncio.create_task(started.wait())
-    await asyncio.wait({bot, coming}, timeout=START_S, return_when=asyncio.FIRST_COMPLETED)
-    if started.is_set():
-        await asyncio.wait({bot}, timeout=STAY_S)
+    for event, longest_s in ((added, COME_S), (started, START_S)):
+        waiting = asyncio.create_task(event.wait())
+        await asyncio.wait({bot, waiting}, timeout=longest_s, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({bot}, timeout=STAY_S)
     client.leave()
     await asyncio.wait({bot}, timeout=END_S)
     if bot.done() and not bot.cancelled() and (error := bot.exception()):
         return f"It ended with {type(error).__name__}: {error}"
-    if not started.is_set():
-        return "No pipeline has started."
+    if not added.is_set():
+        return "It has built no pipeline."
     return None
 
 

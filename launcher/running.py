@@ -21,7 +21,7 @@ from transports.avatar.owner import Owner
 from transports.avatar.owner import of as owner_of
 
 from .backend import BackendError, Session, Spec, StartFailed, State, UnknownSession, Why
-from .channel import ChannelClosed
+from .channel import ChannelClosed, ChannelError, MalformedMessage
 from .forwarding import Forwarder
 from .life import Life, Limits, Step
 from .messages import (
@@ -160,7 +160,7 @@ class RunningSession:
         """See `Backend.take`. The connection is copied, and stays open here."""
         try:
             self._tell(Take(head.decode("latin-1"), admission), connection)
-        except ChannelClosed:
+        except ChannelError:
             raise UnknownSession from None
 
     async def _live(self) -> None:
@@ -174,13 +174,14 @@ class RunningSession:
                     await self._listen(process)
         except BackendError as error:
             failed = error
-        except (ProcessError, JournalUnusable, OSError) as error:
+        except (ProcessError, JournalUnusable, ChannelError, OSError) as error:
             logger.error(f"session {self._spec.session}: {error}")
-        if self._ended is not None:
-            self._surroundings.witness.ended(self._ended)
-        if not self.came_up.done():
-            self.came_up.set_exception(failed)
-            self.came_up.exception()  # whoever asked may be gone
+        finally:
+            if self._ended is not None:
+                self._surroundings.witness.ended(self._ended)
+            if not self.came_up.done():
+                self.came_up.set_exception(failed)
+                self.came_up.exception()  # whoever asked may be gone
 
     async def _started(self, undo: AsyncExitStack) -> SessionProcess:
         """A process, which has what it needs of the vendors' accounts."""
@@ -213,7 +214,11 @@ class RunningSession:
     async def _listen(self, process: SessionProcess) -> None:
         """Hear what the process has to say, until it hangs up."""
         while True:
-            message, _ = await process.channel.receive()
+            try:
+                message, _ = await process.channel.receive()
+            except MalformedMessage as error:
+                logger.error(f"session {self._spec.session} is not understood: {error}")
+                continue
             match message:
                 case Serving():
                     self._life.serves(self._loop.time())

@@ -17,6 +17,7 @@ from contextlib import suppress
 from types import ModuleType
 from typing import Any, Protocol, TextIO, cast
 
+import uvicorn
 from loguru import logger
 
 from . import bot_file, loading
@@ -39,6 +40,9 @@ from .pipelines import HERE
 
 CANCEL_S = 2.0
 """How long pipelines may take to end when they are cancelled; then the bot's task is."""
+
+_LOOP = uvicorn.Config("", log_config=None).get_loop_factory()
+"""The kind of event loop that the bot has under Pipecat's own runner, too."""
 
 Bot = Callable[[Any], Awaitable[None]]
 
@@ -71,7 +75,8 @@ def run(channel: Channel, module: ModuleType, server: type[Server]) -> int:
         server: Makes its server.
     """
     try:
-        asyncio.run(_Session(channel, module, server).live(), debug=False)
+        with asyncio.Runner(debug=False, loop_factory=_LOOP) as runner:
+            runner.run(_Session(channel, module, server).live())
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except Exception:  # noqa: BLE001 - the last one to see it
@@ -186,6 +191,8 @@ class _Session:
 
 class _Log(io.TextIOBase):
     """A session's log: each line has its id in front."""
+
+    encoding = "utf-8"
 
     def __init__(self, number: int, session: str) -> None:
         self._number = number

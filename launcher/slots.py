@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 from transports.avatar import Account, NoSlotLeft
@@ -16,6 +15,9 @@ from transports.avatar.journal import Journal
 from transports.avatar.owner import Owner
 
 from .backend import Full
+
+TURN_S = 5.0
+"""How long even who does not wait for a slot waits for their turn to look for one."""
 
 LOOK_S = 0.5
 """How often the first of the line looks whether another process has left a slot."""
@@ -42,6 +44,7 @@ class Slots:
         self._line: list[str] = []
         self._turn = asyncio.Lock()  # lets in by order of arrival
         self._freed = asyncio.Event()
+        self._is_short = False
 
     async def take(self, session: str, *, limit_s: float, patience_s: float = 0.0) -> Slot:
         """A slot for a session, before its process is told anything.
@@ -57,11 +60,12 @@ class Slots:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience_s
-        if self._line and patience_s <= 0:
-            raise Full  # others were here first
+        turn_by = loop.time() + max(patience_s, TURN_S)
+        if self._is_short and patience_s <= 0:
+            raise Full  # others wait for one already
         self._line.append(session)
         try:
-            async with asyncio.timeout_at(deadline if self._turn.locked() else None) as patience:
+            async with asyncio.timeout_at(turn_by) as patience:
                 async with self._turn:
                     patience.reschedule(None)
                     return await self._first_free(limit_s, deadline)
@@ -120,9 +124,14 @@ class Slots:
             except NoSlotLeft as error:
                 if (left_s := deadline - loop.time()) <= 0:
                     raise Full(_sentence(error)) from None
-            with suppress(TimeoutError):  # another process may have left one
+            self._is_short = True
+            try:
                 async with asyncio.timeout(min(left_s, LOOK_S)):
                     await self._freed.wait()
+            except TimeoutError:
+                pass  # another process may have left one
+            finally:
+                self._is_short = False
 
     async def _reserve(self, limit_s: float) -> Slot:
         taken: list[str] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 from loguru import logger
@@ -15,6 +16,9 @@ from .processes import BotBroken, CannotFork, ProcessError, SessionProcess
 
 LOOK_S = 1.0
 """How often it is looked whether the bot's files have changed, at most."""
+
+PAUSE_S = 5.0
+"""How long a bot that could not be loaded is not tried again, unless it changes."""
 
 LONGEST_S = 12 * 3600.0
 """How long a zygote is used, changed or not."""
@@ -38,6 +42,8 @@ class Zygote:
         self._closed = False
         self._turn = asyncio.Lock()
         self._tried: Fingerprint = fingerprint([str(self._bot)])
+        self._broken: BotBroken | None = None
+        self._retry_at = 0.0
         self._look_at = 0.0
         self._replace_at = 0.0
         self._loaded_at = 0.0
@@ -59,6 +65,8 @@ class Zygote:
             BotBroken
             CannotFork
         """
+        if sys.platform != "linux":
+            raise CannotFork("This system cannot fork safely.")
         async with self._turn:
             await self._load()
 
@@ -87,11 +95,13 @@ class Zygote:
             raise ProcessError("No more processes are started.")
         now = asyncio.get_running_loop().time()
         if self._current is None or not self._current.alive:
+            if self._broken and now < self._retry_at and not self._changed():
+                raise self._broken
             return await self._load()
         if now < self._look_at:
             return self._current
         self._look_at = now + LOOK_S
-        if now < self._replace_at and fingerprint(self._tried) == self._tried:
+        if now < self._replace_at and not self._changed():
             return self._current
         try:
             return await self._load()
@@ -99,6 +109,9 @@ class Zygote:
             self._replace_at = now + self._longest_s
             logger.error(f"New sessions still get the version before the last change: {error}")
             return self._current
+
+    def _changed(self) -> bool:
+        return fingerprint(self._tried) != self._tried
 
     async def _load(self) -> Parent:
         now = asyncio.get_running_loop().time()
@@ -109,7 +122,9 @@ class Zygote:
             )
         except BotBroken as error:
             self._tried = fingerprint(error.files) | before
+            self._broken, self._retry_at = error, asyncio.get_running_loop().time() + PAUSE_S
             raise
+        self._broken = None
         self._tried = fingerprint(loaded.files)
         self._tried |= {file: was for file, was in before.items() if file in self._tried}
         parent = Parent(process, channel)

@@ -44,10 +44,10 @@ class Vitals:
 class Server:
     """A process of Python that prints a line once it serves, with all that it prints and logs."""
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    def __init__(self, *arguments: str, cwd: Path = ROOT, **environment: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
-            cwd=ROOT,
+            cwd=cwd,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

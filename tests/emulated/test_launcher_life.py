@@ -23,11 +23,12 @@ from launcher.reaper import Reaper
 from launcher.running import Surroundings
 from launcher.session_log import SessionLogs
 from launcher.slots import Slots
+from tests.emulated.session_source import lives, until
 from transports.avatar.journal import Journal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-WICKED = Path(__file__).parent / "launching" / "wicked_bot.py"
+WICKED = Path(__file__).with_name("wicked_bot.py")
 LIMITS = Limits(longest_s=600, memory_mb=400, start_s=20, goodbye_s=3, cancel_s=1)
 PATIENCE_S = 30.0
 
@@ -84,20 +85,12 @@ def spec(longest_s: float = 600, **body: Any) -> Spec:
 async def talking(backend: LocalBackend, wanted: Spec) -> int:
     """Starts a session, waits for its pipeline, and returns its process's number."""
     await backend.start(wanted)
-    async with asyncio.timeout(PATIENCE_S):
-        while True:
-            found = next(each for each in backend.sessions() if each.id == wanted.session)
-            if found.state is State.TALKING and found.pid:
-                return found.pid
-            await asyncio.sleep(0.01)
 
+    def talks() -> int | None:
+        found = next(each for each in backend.sessions() if each.id == wanted.session)
+        return found.pid if found.state is State.TALKING else None
 
-def is_running(pid: int) -> bool:
-    try:
-        status = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return status.rpartition(")")[2].split()[0] not in "ZX"
+    return await until(talks)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +136,7 @@ async def test_a_stopped_process_is_gone_within_six_seconds(
 
         assert await count.next() is Why.HUNG
         assert asyncio.get_running_loop().time() - stopped_at <= 6.5
-        assert not is_running(pid)
+        assert not lives(pid)
 
 
 async def test_a_bot_that_blocks_for_two_seconds_goes_on(source: Processes, tmp_path: Path) -> None:
@@ -164,7 +157,7 @@ async def test_who_ignores_everything_is_killed_in_order(source: Processes, tmp_
 
         took = asyncio.get_running_loop().time() - asked_at
         assert took <= LIMITS.goodbye_s + LIMITS.cancel_s + 1
-        assert not is_running(pid)
+        assert not lives(pid)
         assert await count.next() is Why.STOPPED
 
 
@@ -172,15 +165,11 @@ async def test_what_a_bot_has_started_dies_with_it(source: Processes, tmp_path: 
     async with launcher(source, tmp_path) as (backend, count):
         pid_file = tmp_path / "pid"
         pid = await talking(backend, spec(do="fork", pid_file=str(pid_file)))
-        async with asyncio.timeout(PATIENCE_S):
-            while not (pid_file.exists() and pid_file.read_text()):
-                await asyncio.sleep(0.01)
+        await until(lambda: pid_file.exists() and pid_file.read_text())
         os.kill(pid, signal.SIGKILL)
 
         assert await count.next() is Why.CRASHED
-        async with asyncio.timeout(PATIENCE_S):
-            while is_running(int(pid_file.read_text())):
-                await asyncio.sleep(0.01)
+        await until(lambda: not lives(int(pid_file.read_text())))
 
 
 async def test_a_session_ends_in_time_with_a_goodbye(source: Processes, tmp_path: Path) -> None:

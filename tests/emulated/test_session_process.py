@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from launcher.messages import Cancel, Ping, Pong, SayGoodbye, Serving, Take, Talking
 from launcher.processes import Mode
-from tests.emulated.launching import PARTS, lives, session, source, until, write
+from tests.emulated.session_source import PARTS, lives, session, source, until, write
 
 pytestmark = pytest.mark.asyncio
 
@@ -85,8 +86,9 @@ async def test_exit_codes_are_told(tmp_path: Path, mode: Mode) -> None:
                 assert ("Segmentation fault" in running.log) == (body == "crash")
 
 
+@pytest.mark.parametrize("by_us", [True, False])
 @pytest.mark.parametrize("mode", MODES)
-async def test_children_of_a_session_end_with_it(tmp_path: Path, mode: Mode) -> None:
+async def test_children_of_a_session_end_with_it(tmp_path: Path, mode: Mode, by_us: bool) -> None:
     async with (
         source(write(tmp_path, BOT), mode) as processes,
         session(processes, "have_children") as running,
@@ -94,7 +96,10 @@ async def test_children_of_a_session_end_with_it(tmp_path: Path, mode: Mode) -> 
         await until(lambda: running.log.endswith("\n"))
         children = [int(each) for each in running.log.split()[1:]]
         assert all(map(lives, children))
-        running.process.kill()
+        if by_us:
+            running.process.kill()
+        else:
+            os.kill(running.pid, signal.SIGKILL)
         assert await running.code() == -signal.SIGKILL
         await until(lambda: not any(map(lives, children)))
 

@@ -17,7 +17,8 @@ from launcher.messages import Cancel, Ping, Pong, Serving
 from launcher.pool import Pool
 from launcher.processes import BotBroken, CannotFork, Mode, ProcessError, processes
 from launcher.zygote import Zygote
-from tests.emulated.launching import (
+from tests.emulated.serving import ROOT
+from tests.emulated.session_source import (
     DEADLINE_S,
     PARTS,
     SERVER,
@@ -27,7 +28,6 @@ from tests.emulated.launching import (
     until,
     write,
 )
-from tests.emulated.serving import ROOT
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -95,6 +95,14 @@ async def test_bot_that_cannot_be_forked_is_kept_warm_and_the_log_says_why(
         assert UNSAFE[unsafe] in told[0]
         async with session(found, "end") as running:
             assert await running.code() == 0
+
+
+async def test_elsewhere_than_on_linux_nothing_is_forked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(CannotFork, match="This system"):
+        await processes(write(tmp_path, BOT), "fork", server=SERVER)
 
 
 async def test_loaded_model_is_not_forked(tmp_path: Path) -> None:
@@ -300,12 +308,15 @@ async def test_process_that_died_or_hangs_while_it_waited_is_not_handed_out(
         await until(lambda: len(found.pids) == 2)
 
 
-async def test_bot_that_broke_while_the_pool_runs_is_not_started_again_and_again(
-    tmp_path: Path,
+@pytest.mark.parametrize("mode", ["fork", "spawn"])
+async def test_bot_that_has_broken_is_not_started_again_and_again(
+    tmp_path: Path, mode: Mode
 ) -> None:
-    async with source(write(tmp_path, BOT), "spawn", warm=1) as found:
+    async with source(write(tmp_path, BOT), mode, warm=1) as found:
         starts = tmp_path / "starts"
         write(tmp_path, f"open({str(starts)!r}, 'a').write('x')\nraise ValueError('broken')")
+        if mode == "fork":  # while it lives, it serves on
+            os.kill(found.pid, signal.SIGKILL)
         for _ in range(20):
             with pytest.raises(ProcessError, match="ValueError: broken"):
                 await found.take()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from launcher.backend import Full
-from launcher.slots import Slots
+from launcher.slots import Slot, Slots
 from transports.avatar import Account
 from transports.avatar.journal import Journal
 from transports.avatar.owner import this_process
@@ -36,6 +36,13 @@ async def test_who_has_no_patience_is_told_when_to_come_again(tmp_path: Path) ->
     with pytest.raises(Full, match=r"^All 1 sessions that V may have at once are taken\.$") as full:
         await places.take("b", limit_s=600)
     assert full.value.retry_after_s > 0
+
+
+async def test_who_come_at_once_and_do_not_wait_get_what_is_free(tmp_path: Path) -> None:
+    places = slots(tmp_path, 8)
+    taking = (places.take(str(number), limit_s=600) for number in range(20))
+    found = await asyncio.gather(*taking, return_exceptions=True)
+    assert [type(each) for each in found] == [Slot] * 8 + [Full] * 12
 
 
 async def test_without_a_limit_there_is_no_line(tmp_path: Path) -> None:

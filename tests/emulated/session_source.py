@@ -109,11 +109,12 @@ async def session(found: Processes, body: Any = None) -> AsyncIterator[Session]:
             await running.code()
 
 
-async def until(condition: Callable[[], Any]) -> None:
-    """Returns when it holds. Processes have no event of ours to wait for."""
+async def until(condition: Callable[[], Any]) -> Any:
+    """Returns what holds once something does. Processes have no event of ours to wait for."""
     async with asyncio.timeout(DEADLINE_S):
-        while not condition():
+        while not (found := condition()):
             await asyncio.sleep(0.005)
+    return found
 
 
 def lives(pid: int) -> bool:
