@@ -7,20 +7,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, cast
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, Field
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
-from server import rooms
 from server.door import READING, ROUTES, Plan
 from server.gate import refusal
 from server.start import SOCKET_PATH, START_PATH, Welcomes, wanted, wishes
@@ -31,7 +27,6 @@ from .backend import (
     Draining,
     Full,
     Session,
-    Spec,
     StartFailed,
     UnknownSession,
     Way,
@@ -40,6 +35,8 @@ from .handover import TooLarge, hand_over
 from .idempotency import LONGEST_KEY, Answers, KeyReused
 from .metrics import Metrics
 from .reaper import Figures
+from .shapes import Health, Problem, SessionState, StartAnswer, StartRequest, Status
+from .starting import UNREADY_S, Starter
 from .tenants import Tenant, Tenants, TooMany
 
 PLAIN_OFFER_PATH = "/api/offer"
@@ -48,62 +45,10 @@ SESSION_PATH = "/sessions/{session}"
 INSIDE_PATH = "/sessions/{session}/{path}"
 PROBES = ("/livez", "/readyz")
 
-UNREADY_S = 10.0
-"""How long others are asked for sessions first, where one could not be started."""
-
 _ANY = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"))
 _POST = frozenset(("POST",))
 _AGAIN_S = 30.0
 _STUN = {"iceServers": [{"urls": "stun:stun.l.google.com:19302"}]}
-
-
-class StartRequest(BaseModel):
-    """How the person comes, and what the bot is told."""
-
-    transport: Way = "websocket"
-    body: Any = Field(None, description="For the bot, from a server with a key only.")
-    createDailyRoom: bool = False
-    enableDefaultIceServers: bool = False
-
-
-class StartAnswer(BaseModel):
-    """The way in. Which of the fields are there depends on the transport."""
-
-    sessionId: str | None = None
-    wsUrl: str | None = None
-    token: str | None = None
-    iceConfig: dict[str, Any] | None = None
-    dailyRoom: str | None = None
-    dailyToken: str | None = None
-    url: str | None = None
-
-
-class SessionState(BaseModel):
-    """A session as it stands."""
-
-    sessionId: str
-    transport: Way
-    state: str
-    began: float = Field(description="Seconds of the epoch.")
-
-
-class Status(BaseModel):
-    """Pipecat's."""
-
-    status: str
-    transports: list[str]
-
-
-class Health(BaseModel):
-    """Nothing is wrong."""
-
-    status: str
-
-
-class Problem(BaseModel):
-    """What went wrong, in a sentence."""
-
-    detail: str
 
 
 class Refused(Exception):
@@ -112,6 +57,12 @@ class Refused(Exception):
     def __init__(self, status: int, why: str, *, retry_after_s: float | None = None) -> None:
         super().__init__(why)
         self.answer = refusal(status, why, retry_after_s=retry_after_s)
+
+
+@dataclass(frozen=True, slots=True)
+class _Started:
+    session: str
+    answer: Response
 
 
 def _problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -148,11 +99,12 @@ class Api:
         self._tenants = tenants
         self._welcomes = welcomes
         self._metrics = metrics
-        self._longest_s = longest_s
+        self._starter = Starter(backend, tenants, metrics, longest_s=longest_s)
         self.end: Callable[[], object] = lambda: None
         self._figures = figures
-        self._failed_at = -math.inf
-        self._answers = Answers[Response](is_good=lambda answer: answer.status_code == 200)
+        self._answers = Answers[_Started](
+            is_good=lambda each: each.session in self._starter.living()
+        )
         self._peers: dict[str, str] = {}  # sessions by the ids of their WebRTC connections
         self.app = self._application()
 
@@ -175,7 +127,7 @@ class Api:
             keyed=frozenset(keyed),
             called_back=frozenset((INSIDE_PATH,)),
             for_anybody=frozenset(PROBES),
-            living=self._living,
+            living=self._starter.living,
         )
 
     def _application(self) -> FastAPI:
@@ -220,58 +172,50 @@ class Api:
         key = request.headers.get("idempotency-key")
         by_server = request.scope["avatarbot.tenant"] or request.scope["avatarbot.direct"]
         if key is None or not by_server:  # who comes to the page is no party to another's key
-            return await self._start(request, tenant, asked)
+            return (await self._start(request, tenant, asked)).answer
         if not 1 <= len(key) <= LONGEST_KEY:
             raise Refused(400, f"Idempotency-Key takes up to {LONGEST_KEY} characters.")
         try:
-            return await self._answers.once(
+            started = await self._answers.once(
                 tenant.name, key, asked, lambda: self._start(request, tenant, asked)
             )
         except KeyReused:
             raise Refused(422, "This Idempotency-Key came with another request before.") from None
+        return started.answer
 
-    async def _start(self, request: Request, tenant: Tenant, asked: bytes) -> Response:
+    async def _start(self, request: Request, tenant: Tenant, asked: bytes) -> _Started:
         wish = wishes(asked)
         transport = wanted(wish)
         if problem := self._welcomes.problem(transport):
             raise Refused(400, problem)
         assert wish is not None
+        way = cast(Way, transport)
         by_server = request.scope["avatarbot.tenant"] is not None
         body = wish.get("body") if by_server else None
-        assert transport is not None
-        async with self._begun(tenant, transport, body) as answer:
-            if transport == "webrtc" and wish.get("enableDefaultIceServers") is True:
+        async with self._begun(tenant, way, body) as answer:
+            if way == "webrtc" and wish.get("enableDefaultIceServers") is True:
                 answer["iceConfig"] = _STUN
-            return await self._welcomes.welcome(
-                transport,
+            welcome = await self._welcomes.welcome(
+                way,
                 answer,
                 origin=request.scope["avatarbot.origin"],
                 tenant=tenant.name,
                 to_server=by_server,
             )
+            return _Started(answer["sessionId"], welcome)
 
     @asynccontextmanager
-    async def _begun(self, tenant: Tenant, way: Any, body: Any) -> AsyncIterator[dict[str, Any]]:
+    async def _begun(self, tenant: Tenant, way: Way, body: Any) -> AsyncIterator[dict[str, Any]]:
         """A new session, which ends at once if what comes next fails."""
-        session = str(uuid.uuid4())
-        longest_s = min(self._longest_s, tenant.max_session_seconds or self._longest_s)
         try:
-            with self._tenants.quota(tenant.name).place(session, self._living(tenant.name)):
-                arguments, answer = await _room(way, session)
-                spec = Spec(session, tenant.name, way, longest_s, arguments, body or {})
-                await self._backend.start(spec)
+            answer = await self._starter.start(tenant, way, body)
         except (TooMany, BackendError) as error:
-            self._metrics.started(type(error).__name__.lower())
-            if isinstance(error, StartFailed):
-                self._failed_at = asyncio.get_running_loop().time()
             raise _refused(error) from None
-        self._metrics.started("ready")
-        self._failed_at = -math.inf
         try:
             yield answer
         except BaseException:
             with suppress(UnknownSession):
-                await self._backend.stop(session)
+                await self._backend.stop(answer["sessionId"])
             raise
 
     async def sessions(self, request: Request) -> list[SessionState]:
@@ -283,7 +227,7 @@ class Api:
         """End a session in order. The answer comes when it is gone."""
         tenant = self._asker(request.scope)
         try:
-            if session not in self._living(tenant.name):
+            if session not in self._starter.living(tenant.name):
                 raise UnknownSession
             await self._backend.stop(session)
         except UnknownSession as error:
@@ -308,7 +252,7 @@ class Api:
             answer = await self._negotiate(request.scope, begun["sessionId"], offer)
             if answer.status_code != 200:
                 raise Refused(400, "The offer was not understood.")
-            living = self._living()
+            living = self._starter.living()
             self._peers = {peer: each for peer, each in self._peers.items() if each in living}
             self._peers[json.loads(bytes(answer.body))["pc_id"]] = begun["sessionId"]
             return answer
@@ -321,7 +265,7 @@ class Api:
 
     def _peer(self, request: Mapping[str, Any], tenant: Tenant) -> str:
         session = self._peers.get(str(request.get("pc_id")))
-        if session is None or session not in self._living(tenant.name):
+        if session is None or session not in self._starter.living(tenant.name):
             raise Refused(404, "There is no such connection.")
         return session
 
@@ -359,7 +303,7 @@ class Api:
     async def _hand_over(self, scope: Scope, receive: Receive, send: Send) -> None:
         claims = scope["avatarbot"]
         try:
-            if claims.session not in self._living(claims.tenant):
+            if claims.session not in self._starter.living(claims.tenant):
                 raise Refused(404, str(UnknownSession()))
             connection, head = hand_over(scope)
         except (Refused, TooLarge) as error:
@@ -388,7 +332,7 @@ class Api:
         """Sessions can be begun, as far as there is place for them."""
         if self._backend.capacity().draining:
             raise Refused(503, str(Draining()), retry_after_s=_AGAIN_S)
-        if asyncio.get_running_loop().time() < self._failed_at + UNREADY_S:
+        if self._starter.has_failed:
             raise Refused(503, str(StartFailed()), retry_after_s=UNREADY_S)
         return Health(status="ready")
 
@@ -423,12 +367,6 @@ class Api:
         if not (self._tenants[name].admin if name else scope["avatarbot.direct"]):
             raise Refused(403, "This takes an administrator's key, or this machine.")
 
-    def _living(self, tenant: str | None = None) -> frozenset[str]:
-        """The ids of the sessions that there are."""
-        return frozenset(
-            each.id for each in self._backend.sessions() if tenant in (None, each.tenant)
-        )
-
 
 class _Asgi:
     """Makes a route of an ASGI application that is a method; routes take those for endpoints."""
@@ -438,20 +376,6 @@ class _Asgi:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await self._app(scope, receive, send)
-
-
-async def _room(way: Way, session: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What Pipecat's arguments for a way take, and what its runner would answer."""
-    answer = {"sessionId": session}
-    match way:
-        case "daily":
-            arguments = await rooms.daily_room()
-            return arguments, {**answer, "dailyRoom": arguments["room_url"]}
-        case "livekit":
-            arguments, token = rooms.livekit_room(session)
-            return arguments, {**answer, "url": arguments["url"], "token": token}
-        case _:
-            return {}, answer
 
 
 def _inside(scope: Scope, path: str) -> Scope:

@@ -94,7 +94,7 @@ def close_off(
     viewer: Viewer | None = None,
 ) -> Sessions:
     """Registers the page, and lets through what is planned; `open_door` tells the rest."""
-    sessions = Sessions()
+    sessions = Sessions(share=plan.living is None)
     register_page(app, page, viewer)
     app.add_middleware(
         Offers, tickets=tickets, sessions=sessions, callers=plan.callers, living=plan.living
