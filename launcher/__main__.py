@@ -97,6 +97,7 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
                 slots=Slots(journal, accounts),
                 reaper=reaper,
                 witness=metrics,
+                patience_s=options.wait_s,
             ),
             most=options.max_sessions or config.max_sessions,
             limits=Limits(

@@ -73,6 +73,13 @@ def _serving(parser: argparse.ArgumentParser) -> None:
         help="memory that a session may have for itself; more ends it (no limit)",
     )
     add(
+        "--wait-s",
+        type=_number(0, 300),
+        default=0,
+        help="how long a start waits in line for a slot of the vendor's account, where it has a "
+        "limit (%(default)s: it is refused at once)",
+    )
+    add(
         "--drain-s",
         type=_number(0, 86_400),
         default=60,

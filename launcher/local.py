@@ -16,6 +16,9 @@ from .backend import Capacity, Draining, Full, Session, Spec, UnknownSession, Wh
 from .life import Limits
 from .running import RunningSession, Surroundings
 
+LONGEST_FOLDER = 70
+"""Characters. A socket's path has 107 at most, with the names of ours in it."""
+
 
 class LocalBackend:
     """See `backend.Backend`.
@@ -32,7 +35,7 @@ class LocalBackend:
         self._limits = limits
         self._draining = False
         self._sessions: dict[str, RunningSession] = {}
-        self._folder = tempfile.TemporaryDirectory(prefix="avatarbot-")  # 0700
+        self._folder = _short_folder()
 
     async def start(self, spec: Spec) -> Session:
         if self._draining:
@@ -101,3 +104,9 @@ class LocalBackend:
             return self._sessions[session]
         except KeyError:
             raise UnknownSession from None
+
+
+def _short_folder() -> tempfile.TemporaryDirectory[str]:
+    """A new folder (0700), even where those for passing files have names too long for a socket."""
+    folder = "/tmp" if len(tempfile.gettempdir()) > LONGEST_FOLDER else None
+    return tempfile.TemporaryDirectory(prefix="avatarbot-", dir=folder)

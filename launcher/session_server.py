@@ -36,8 +36,8 @@ from server.tickets import Claims
 JOINING_S = 120.0
 """How long the first person may take to come: a browser asks them for their microphone first."""
 
-REJOIN_S = 30.0
-"""How long somebody whose connection broke may take to come back."""
+REJOIN_S = 75.0
+"""How long somebody whose connection broke may take to come back: their page tries for a minute."""
 
 LOST = 1006
 """The code where something could not be sent any more."""

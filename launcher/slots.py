@@ -62,7 +62,7 @@ class Slots:
         deadline = loop.time() + patience_s
         turn_by = loop.time() + max(patience_s, TURN_S)
         if self._is_short and patience_s <= 0:
-            raise Full  # others wait for one already
+            raise Full(f"Every slot is taken, and {len(self._line)} wait for the next one.")
         self._line.append(session)
         try:
             async with asyncio.timeout_at(turn_by) as patience:

@@ -76,14 +76,14 @@ async def crowd(launcher: Bot) -> AsyncIterator[None]:
 async def kill(launcher: Bot, victim: str, random: Random) -> int | None:
     """Kill at a random instant of the first seconds; returns who died, if it was a session."""
     await asyncio.sleep(random.uniform(0, 1.5))
-    pid = launcher.process.pid
-    match victim:
-        case "session":
-            if not (found := sessions_of(launcher)):
-                return None
-            pid = random.choice(found)
-        case "zygote":
-            (pid,) = children(pid)
+    found = {
+        "session": sessions_of(launcher),
+        "zygote": children(launcher.process.pid),
+        "launcher": [launcher.process.pid],
+    }[victim]
+    if not found:  # a killed zygote is missed only when somebody comes
+        return None
+    pid = random.choice(found)
     with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
     await until(lambda: not lives(pid))
