@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,10 @@ class Place:
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Sends a request as the page would; returns status, headers and body."""
+        """Sends a request as the page would; returns status, headers and body.
+
+        A header that is given as empty is not sent.
+        """
         # By address: the name need not be known to this machine.
         wire = socket.create_connection(("127.0.0.1", self.port), DEADLINE_S)
         name = self.host.partition(":")[0]
@@ -143,7 +147,7 @@ class Place:
         given = {"Host": self.host, "Origin": self.origin, **(self.headers or {})}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            connection.request(method, path, body, given)
+            connection.request(method, path, body, dict(filter(itemgetter(1), given.items())))
             response = connection.getresponse()
             return response.status, dict(response.headers), response.read()
         finally:
