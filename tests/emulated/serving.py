@@ -21,8 +21,9 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from .processes import DEADLINE_S, Vitals, vitals
+
 ROOT = Path(__file__).parents[2]
-DEADLINE_S = 20
 
 
 def free_port() -> int:
@@ -31,15 +32,6 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-@dataclass(frozen=True)
-class Vitals:
-    """What a process holds."""
-
-    resident_mb: float
-    files: int
-    threads: int
 
 
 class Server:
@@ -107,15 +99,7 @@ class Server:
 
     def vitals(self) -> Vitals:
         """What it holds now. Linux only."""
-        folder = Path(f"/proc/{self.process.pid}")
-        status = dict(
-            line.split(":", 1) for line in (folder / "status").read_text().splitlines() if line
-        )
-        return Vitals(
-            resident_mb=int(status["VmRSS"].split()[0]) / 1024,
-            files=len(list((folder / "fd").iterdir())),
-            threads=int(status["Threads"]),
-        )
+        return vitals(self.process.pid)
 
 
 @dataclass(frozen=True)
