@@ -116,8 +116,22 @@ def launched(folder: Path, *arguments: str, **options: str) -> Iterator[Launcher
     assert "Traceback" not in launcher.log
 
 
+@pytest.fixture(scope="module")
+def common(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    with launched(tmp_path_factory.mktemp("launcher")) as launcher:
+        yield launcher
+
+
 @pytest.fixture
-def launcher(tmp_path: Path) -> Iterator[Launcher]:
+def launcher(common: Launcher) -> Iterator[Launcher]:
+    """For a test that does not end it. Its sessions end with it."""
+    yield common
+    for session in common.asks("GET", "/sessions")[1]:
+        common.asks("DELETE", f"/sessions/{session['sessionId']}")
+
+
+@pytest.fixture
+def own(tmp_path: Path) -> Iterator[Launcher]:
     with launched(tmp_path) as launcher:
         yield launcher
 
@@ -431,29 +445,29 @@ async def test_duplicates_at_once_wait_for_the_first(launcher: Launcher) -> None
 
 @pytest.mark.asyncio
 async def test_told_to_end_it_begins_no_more_and_waits_for_those_who_talk(
-    launcher: Launcher,
+    own: Launcher,
 ) -> None:
-    welcome = launcher.start()
-    async with launcher.dial(welcome["token"]) as wire:
+    welcome = own.start()
+    async with own.dial(welcome["token"]) as wire:
         await seen(wire)
-        launcher.process.send_signal(signal.SIGTERM)
-        await launcher.until(lambda: launcher.asks("GET", "/readyz")[0] == 503)
-        status, headers, _ = launcher.ask("POST", "/start", b"{}")
+        own.process.send_signal(signal.SIGTERM)
+        await own.until(lambda: own.asks("GET", "/readyz")[0] == 503)
+        status, headers, _ = own.ask("POST", "/start", b"{}")
         assert (status, headers["retry-after"]) == (503, "30")
-        assert launcher.asks("GET", "/livez")[0] == 200
+        assert own.asks("GET", "/livez")[0] == 200
         await wire.send("still")
         assert await wire.recv() == "still"
-    assert await asyncio.to_thread(launcher.ended) == 0
+    assert await asyncio.to_thread(own.ended) == 0
 
 
 @pytest.mark.asyncio
-async def test_told_twice_it_ends_at_once(launcher: Launcher) -> None:
-    async with launcher.dial(launcher.start()["token"]) as wire:
+async def test_told_twice_it_ends_at_once(own: Launcher) -> None:
+    async with own.dial(own.start()["token"]) as wire:
         await seen(wire)
-        launcher.process.send_signal(signal.SIGTERM)
-        await launcher.until(lambda: launcher.asks("GET", "/readyz")[0] == 503)
-        launcher.process.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(launcher.ended) == 0
+        own.process.send_signal(signal.SIGTERM)
+        await own.until(lambda: own.asks("GET", "/readyz")[0] == 503)
+        own.process.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(own.ended) == 0
 
 
 def test_page_and_probes_and_description_are_served(launcher: Launcher) -> None:
@@ -467,14 +481,14 @@ def test_page_and_probes_and_description_are_served(launcher: Launcher) -> None:
         assert launcher.asks("GET", path)[0] in (404, 405)
 
 
-def test_metrics_are_for_this_machine(launcher: Launcher) -> None:
-    launcher.start()
-    _, text = launcher.asks("GET", "/metrics")
+def test_metrics_are_for_this_machine(own: Launcher) -> None:
+    own.start()
+    _, text = own.asks("GET", "/metrics")
     assert b'avatarbot_starts_total{outcome="ready"} 1.0' in text
     assert b'avatarbot_sessions{state="waiting"} 1.0' in text
-    assert launcher.asks("GET", "/metrics", X_Forwarded_For="1.2.3.4")[0] == 403
-    assert launcher.asks("POST", "/drain", {}, X_Forwarded_For="1.2.3.4")[0] == 403
-    assert launcher.asks("GET", "/sessions", X_Forwarded_For="1.2.3.4")[0] == 401
+    assert own.asks("GET", "/metrics", X_Forwarded_For="1.2.3.4")[0] == 403
+    assert own.asks("POST", "/drain", {}, X_Forwarded_For="1.2.3.4")[0] == 403
+    assert own.asks("GET", "/sessions", X_Forwarded_For="1.2.3.4")[0] == 401
 
 
 def test_session_is_ended_by_whom_it_belongs_to(launcher: Launcher) -> None:
