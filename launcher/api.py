@@ -17,9 +17,9 @@ from fastapi.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
-from server.door import READING, ROUTES
+from server.door import ROUTES
 from server.gate import refusal
-from server.plan import Plan
+from server.plan import READING, Plan
 from server.start import SOCKET_PATH, START_PATH, Welcomes, wanted, wishes
 
 from .backend import (

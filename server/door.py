@@ -13,13 +13,12 @@ from .gate import Gate
 from .key import read_or_make_key, state_folder
 from .offers import OFFER_PATH, Offers
 from .page import page_paths, register_page
-from .plan import Plan
+from .plan import READING, Plan
 from .sessions import Sessions
 from .start import SOCKET_PATH, START_PATH, StartTickets, Welcomes
 from .tickets import Tickets
 from .viewer import Viewer
 
-READING = frozenset(("GET", "HEAD"))
 ROUTES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(page_paths(), READING),
     START_PATH: frozenset(("POST",)),

@@ -19,7 +19,7 @@ from .admission import SUBPROTOCOL, selecting
 from .flood import BoundedSocket
 from .headers import security_headers, with_headers
 from .offers import OFFER_PATH
-from .plan import Plan
+from .plan import READING, Plan
 from .sessions import Sessions
 from .start import SOCKET_PATH, START_PATH
 from .tickets import Claims, TicketError, Tickets
@@ -30,7 +30,6 @@ SLOWEST_BODY_S = 10.0
 
 TICKET_PREFIX = "ticket."
 
-_READING = ("GET", "HEAD")
 _BEGINNING = (START_PATH, SOCKET_PATH)
 _WITH_TICKETS = (SOCKET_PATH, OFFER_PATH)
 _RETRY_AFTER_S = 5
@@ -151,7 +150,7 @@ class Gate:
             The tenant whose key it is.
         """
         place = self._place(scope["path"])
-        if place in self._plan.for_anybody and method in _READING:
+        if place in self._plan.for_anybody and method in READING:
             return None
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
@@ -164,9 +163,9 @@ class Gate:
         if len(origins) > 1 or not (self._origins | sites).issuperset(origins):
             raise Refusal(403, "its Origin is not ours")
         tenant = self._holder(headers) if place in self._plan.keyed else None
-        if method not in _READING and not (origins or tenant or place in self._plan.called_back):
+        if method not in READING and not (origins or tenant or place in self._plan.called_back):
             raise Refusal(403, "it has no Origin")
-        if method in _READING and _is_embedded_elsewhere(headers):
+        if method in READING and _is_embedded_elsewhere(headers):
             raise Refusal(403, "another site embeds it")
         return tenant
 

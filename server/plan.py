@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from .callers import Callers, Nobody
 
+READING = frozenset(("GET", "HEAD"))
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
