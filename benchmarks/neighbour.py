@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.figures import machine, summary
 from benchmarks.listener import Listener, listening, serving
-from benchmarks.starting import children
+from benchmarks.starting import descendants
 
 STILL_S = 2.0
 SPEAKS_S = 1.0  # until both surely speak
@@ -29,7 +29,7 @@ SPEAKS_S = 1.0  # until both surely speak
 async def longest_wait_ms(pid: int, address: str, *, still: bool) -> float:
     """The second person's, over two seconds in the middle of the voice."""
     async with listening(address) as first:
-        before = {pid, *children(pid)}
+        before = {pid, *descendants(pid)}
         async with listening(address) as second:
             for each in (first, second):
                 await each.tell("send-text", {"content": "Count to twenty"})

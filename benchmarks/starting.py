@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -22,10 +21,12 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import aiohttp
 
+from benchmarks.cpu import cpu_s
 from benchmarks.figures import machine, summary
 from benchmarks.listener import serving
+from launcher.memory import private_mb
+from tests.emulated.processes import children
 
-TICKS = os.sysconf("SC_CLK_TCK")
 SETTLED_S = 1.0
 
 
@@ -38,22 +39,9 @@ class Start:
     private_mb: float
 
 
-def cpu_s(pid: int) -> float:
-    """User and system time of a process so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
-
-
-def children(pid: int) -> list[int]:
+def descendants(pid: int) -> list[int]:
     """The processes that one has started, and those that they have."""
-    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [each for child in map(int, found) for each in (child, *children(child))]
-
-
-def private_mb(pid: int) -> float:
-    """What a process shares with nobody."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-    return sum(int(line.split()[1]) for line in lines if line.startswith("Private_")) / 1024
+    return [each for child in children(pid) for each in (child, *descendants(child))]
 
 
 @asynccontextmanager
@@ -100,12 +88,12 @@ class Launched:
 
     async def start(self, http: aiohttp.ClientSession, stay: AsyncExitStack) -> Start:
         now = asyncio.get_running_loop().time
-        before = set(children(self._pid))
+        before = set(descendants(self._pid))
         others = sum(cpu_s(each) for each in (self._pid, *before))
         asked_at = now()
         await stay.enter_async_context(ready(http, self._address))
         ready_s = now() - asked_at
-        mine = next(each for each in children(self._pid) if each not in before | self._seen)
+        mine = next(each for each in descendants(self._pid) if each not in before | self._seen)
         self._seen.add(mine)
         spent = cpu_s(mine) + sum(cpu_s(each) for each in (self._pid, *before)) - others
         await asyncio.sleep(SETTLED_S)

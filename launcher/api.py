@@ -17,8 +17,9 @@ from fastapi.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
-from server.door import READING, ROUTES, Plan
+from server.door import ROUTES
 from server.gate import refusal
+from server.plan import READING, Plan
 from server.start import SOCKET_PATH, START_PATH, Welcomes, wanted, wishes
 
 from .backend import (
@@ -93,7 +94,7 @@ class Api:
         metrics: Metrics,
         *,
         longest_s: float,
-        figures: Callable[[], Awaitable[Figures]] | None = None,
+        figures: Callable[[], Awaitable[Figures]],
     ) -> None:
         self._backend = backend
         self._tenants = tenants
@@ -339,8 +340,8 @@ class Api:
     async def metrics(self, request: Request) -> Response:
         """For Prometheus; to this machine, or with an administrator's key."""
         self._check_operator(request.scope)
-        figures = await self._figures() if self._figures else None
-        text = self._metrics.exposition(self._backend.sessions(), self._backend.capacity(), figures)
+        sessions, capacity = self._backend.sessions(), self._backend.capacity()
+        text = self._metrics.exposition(sessions, capacity, await self._figures())
         return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def drain(self, request: Request) -> Response:

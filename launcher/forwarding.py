@@ -15,7 +15,6 @@ from yarl import URL
 CONNECT_S = 2.0
 ANSWER_S = 20.0
 """How long the head of an answer may take: of an offer, as long as candidates are gathered."""
-PIECE_BYTES = 64 * 1024
 
 Headers = Iterable[tuple[bytes, bytes]]
 

@@ -37,9 +37,9 @@ async def serve(
     addresses: Addresses,
     tickets: Tickets,
     drain: Callable[[], Awaitable[None]],
-    viewer: Viewer | None = None,
-    trusted_proxies: Sequence[Network] = (),
-    opened: Callable[[], None] = lambda: None,
+    viewer: Viewer | None,
+    trusted_proxies: Sequence[Network],
+    opened: Callable[[], None],
 ) -> None:
     """Serve the launcher behind the door, until it is told to end and no session is left.
 

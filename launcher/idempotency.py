@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 KEPT_S = 600.0
 MOST = 10_000
@@ -38,7 +38,7 @@ class Answers(Generic[T]):
         self._kept: dict[tuple[str, str], _Kept[T]] = {}  # oldest first
 
     async def once(
-        self, tenant: str, key: str, request: bytes, answer: Callable[[], Awaitable[T]]
+        self, tenant: str, key: str, request: bytes, answer: Callable[[], Coroutine[Any, Any, T]]
     ) -> T:
         """The answer to a request: the first one's, if it came before or is still made.
 
@@ -50,7 +50,7 @@ class Answers(Generic[T]):
         asked = hashlib.sha256(request).digest()
         kept = self._kept.get((tenant, key))
         if kept is None:
-            kept = _Kept(asked, asyncio.ensure_future(_made(answer)), now + KEPT_S)
+            kept = _Kept(asked, asyncio.create_task(answer()), now + KEPT_S)
             self._kept[tenant, key] = kept
         if kept.request != asked:
             raise KeyReused
@@ -67,7 +67,3 @@ class Answers(Generic[T]):
             return True
         failed = answer.cancelled() or answer.exception() is not None
         return not failed and self._is_good(answer.result())
-
-
-async def _made(answer: Callable[[], Awaitable[T]]) -> T:
-    return await answer()

@@ -10,10 +10,10 @@ READ_S = 5.0
 """How old a figure may be: the kernel looks at every page of the process to tell it."""
 
 
-def private_mb() -> float:
-    """Memory of this process that no other one shares, in MB."""
+def private_mb(pid: int | None = None) -> float:
+    """Memory that a process shares with no other, in MB: by default this one's."""
     try:
-        with open("/proc/self/smaps_rollup") as lines:
+        with open(f"/proc/{pid or 'self'}/smaps_rollup") as lines:
             private = [line.split() for line in lines if line.startswith("Private_")]
     except FileNotFoundError:
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss  # all, and at its most

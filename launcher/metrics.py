@@ -92,15 +92,14 @@ class Metrics:
         gauge.set_function(age_s)
 
     def exposition(
-        self, sessions: Iterable[Session], capacity: Capacity, figures: Figures | None = None
+        self, sessions: Iterable[Session], capacity: Capacity, figures: Figures
     ) -> bytes:
         """All of it, in Prometheus' text format."""
-        for account, standing in figures.accounts.items() if figures else ():
+        for account, standing in figures.accounts.items():
             self._taken.labels(account).set(standing.taken)
             self._paid_s.labels(account).set(standing.paid_s)
-        if figures:
-            self._reaped.set(figures.reaped)
-            self._reaping.set(figures.open_tries)
+        self._reaped.set(figures.reaped)
+        self._reaping.set(figures.open_tries)
         counts = dict.fromkeys(State, 0)
         for session in sessions:
             counts[session.state] += 1

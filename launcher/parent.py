@@ -86,7 +86,7 @@ class Parent:
             raise ProcessError("The zygote does not answer.") from None
         except asyncio.CancelledError:
             if forked.done() and not forked.cancelled() and not forked.exception():
-                _discard(forked.result())
+                forked.result().discard()
             raise
 
     def retire(self) -> None:
@@ -134,7 +134,7 @@ class Parent:
                 forked, channel = self._waiting.popleft()
                 process = self._watch(pid, channel, pidfd)
                 if forked.done():
-                    _discard(process)
+                    process.discard()
                 else:
                     forked.set_result(process)
             case NotForked(why=why), []:
@@ -186,9 +186,3 @@ class _Session:
         if not self.process.gone.done():
             self.process.gone.set_result(code)
         self._parent.forget(self.process.pid)
-
-
-def _discard(process: SessionProcess) -> None:
-    """Nobody gets it."""
-    process.kill()
-    process.channel.close()

@@ -75,7 +75,7 @@ class Pool:
             if await warm.answers():
                 self._fill()
                 return warm.process
-            warm.discard()
+            warm.process.discard()
 
     async def close(self) -> None:
         """See `Processes.close`."""
@@ -87,7 +87,7 @@ class Pool:
         await asyncio.gather(*self._starting, return_exceptions=True)
         self._fail(ProcessError("No more processes are started."))
         for warm in self._warm:
-            warm.discard()
+            warm.process.discard()
         await asyncio.gather(*(asyncio.shield(each.process.gone) for each in self._warm))
 
     async def _next(self) -> _Warm:
@@ -98,7 +98,7 @@ class Pool:
             warm = self._warm.popleft()
             if not warm.process.gone.done() and fingerprint(warm.version) == warm.version:
                 return warm
-            warm.discard()
+            warm.process.discard()
         if self._trouble and fingerprint(self._tried) == self._tried:
             raise self._trouble
         self._resume()
@@ -159,7 +159,7 @@ class Pool:
         warm.buried(code)
         if warm in self._warm and not self._closed:
             self._warm.remove(warm)
-            warm.discard()
+            warm.process.discard()
             logger.warning(f"a process that waited is dead (code {code})")
             self._rest(None)
 
@@ -211,11 +211,6 @@ class _Warm:
         except (ChannelError, TimeoutError):
             return False
         return isinstance(message, Pong)
-
-    def discard(self) -> None:
-        """Nobody gets it."""
-        self.process.kill()
-        self.process.channel.close()
 
     def buried(self, code: int) -> None:
         """It is dead."""

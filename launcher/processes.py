@@ -65,6 +65,11 @@ class SessionProcess:
         """Kill it and all that it has started; when it is gone, what it has left."""
         kill_group(self.pid, None if self.gone.done() else self.pidfd, gone=self.gone.done())
 
+    def discard(self) -> None:
+        """Nobody gets it."""
+        self.kill()
+        self.channel.close()
+
 
 class Processes(Protocol):
     """A source of processes."""

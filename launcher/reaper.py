@@ -53,16 +53,12 @@ class Figures:
     Attributes:
         accounts: How each vendor's account stands, over all processes that share the journal.
         reaped: How many sessions of dead processes were ended here.
-        retries: How often a vendor had to be asked again.
         open_tries: How many sessions are being ended now.
-        is_stale: Whether the journal could not be read, so that `accounts` is as it was before.
     """
 
     accounts: Mapping[str, Standing] = field(default_factory=dict)
     reaped: int = 0
-    retries: int = 0
     open_tries: int = 0
-    is_stale: bool = False
 
 
 class Reaper:
@@ -87,7 +83,6 @@ class Reaper:
         self._look_soon = asyncio.Event()
         self._standings: Mapping[str, Standing] = {}
         self._reaped = 0
-        self._retries = 0
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
@@ -149,16 +144,13 @@ class Reaper:
                 await self._stop_stray(account, session)
 
     async def figures(self) -> Figures:
-        """What there is to be told now."""
-        is_stale = False
-        try:
+        """What there is to be told; of the accounts what was last seen, if they cannot be read."""
+        with suppress(JournalUnusable):
             self._standings = {
                 each.vendor: await self._journal.standing(each.vendor, each.key)
                 for each in self._accounts
             }
-        except JournalUnusable:
-            is_stale = True
-        return Figures(self._standings, self._reaped, self._retries, len(self._trying), is_stale)
+        return Figures(self._standings, self._reaped, len(self._trying))
 
     # Inside
 
@@ -234,7 +226,6 @@ class Reaper:
                     why = f"{entry} is not stopped yet ({_why(error)})"
                     logger.warning(f"{why}, and may run until {entry.until_text}")
                 asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
-            self._retries += 1
             await asyncio.sleep(max(pause_s, asked_s or 0.0))
         raise AssertionError("pauses do not end")
 

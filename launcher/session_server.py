@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
-from fastapi import APIRouter, FastAPI, HTTPException, Request
+from fastapi import APIRouter, FastAPI
 from loguru import logger
 from pipecat.runner.types import (
     DailyRunnerArguments,
@@ -32,6 +32,8 @@ from server.noise import hush
 from server.patience import Http
 from server.presets import PRESETS
 from server.tickets import Claims
+
+from . import webrtc
 
 JOINING_S = 120.0
 """How long the first person may take to come: a browser asks them for their microphone first."""
@@ -80,7 +82,7 @@ class SessionServer:
         self._app = FastAPI(openapi_url=None, redirect_slashes=False)
         self._app.add_api_websocket_route("/ws-client", self._meet)
         if spec["way"] == "webrtc":
-            self._app.include_router(_offers(self._answer, spec["arguments"]))
+            self._app.include_router(webrtc.routes(self._answer, spec["arguments"]))
         if isinstance(router := _globals(bot).get("router"), APIRouter):
             self._app.include_router(router)
         hush()
@@ -286,56 +288,6 @@ class _Taken(Http):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
         self.data_received(self._head)
-
-
-def _offers(answer: Callable[[object], Awaitable[None]], arguments: Mapping[str, Any]) -> APIRouter:
-    """The routes of WebRTC, as Pipecat's runner has them."""
-    from pipecat.transports.smallwebrtc.connection import IceServer
-    from pipecat.transports.smallwebrtc.request_handler import (
-        ConnectionMode,
-        IceCandidate,
-        SmallWebRTCPatchRequest,
-        SmallWebRTCRequest,
-        SmallWebRTCRequestHandler,
-    )
-
-    ice_servers = [IceServer(**each) for each in arguments.get("ice_servers", ())]
-    handler = SmallWebRTCRequestHandler(
-        ice_servers=ice_servers or None, connection_mode=ConnectionMode.SINGLE
-    )
-    router = APIRouter()
-
-    @router.post("/api/offer")
-    async def offer(request: Request) -> Any:
-        with _understood():
-            asked = await request.json()
-            description = SmallWebRTCRequest(
-                sdp=asked["sdp"],
-                type=asked["type"],
-                pc_id=asked.get("pc_id"),
-                restart_pc=asked.get("restart_pc"),
-            )
-            return await handler.handle_web_request(description, answer)
-
-    @router.patch("/api/offer")
-    async def candidates(request: Request) -> Any:
-        with _understood():
-            asked = await request.json()
-            patch = SmallWebRTCPatchRequest(
-                asked["pc_id"], [IceCandidate(**each) for each in asked["candidates"]]
-            )
-        await handler.handle_patch_request(patch)
-        return {"status": "success"}
-
-    return router
-
-
-@contextmanager
-def _understood() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise HTTPException(400, "This is no offer.") from None
 
 
 def _globals(bot: Bot) -> Mapping[str, Any]:

@@ -2,24 +2,23 @@
 
 import os
 import time
-from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import FastAPI
 
 from .addresses import Addresses
-from .callers import Callers, Nobody
 from .gate import Gate
 from .key import read_or_make_key, state_folder
 from .offers import OFFER_PATH, Offers
 from .page import page_paths, register_page
+from .plan import READING, Plan
 from .sessions import Sessions
 from .start import SOCKET_PATH, START_PATH, StartTickets, Welcomes
 from .tickets import Tickets
 from .viewer import Viewer
 
-READING = frozenset(("GET", "HEAD"))
 ROUTES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(page_paths(), READING),
     START_PATH: frozenset(("POST",)),
@@ -27,18 +26,6 @@ ROUTES: Mapping[str, frozenset[str]] = {
     OFFER_PATH: frozenset(("POST", "PATCH")),
 }
 """Everything that can be reached at a bot, but for the file of a viewer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What of an application can be reached, and by whom: see `Gate`."""
-
-    routes: Mapping[str, frozenset[str]] = field(default_factory=lambda: ROUTES)
-    callers: Callers = field(default_factory=Nobody)
-    keyed: Set[str] = frozenset()
-    called_back: Set[str] = frozenset()
-    for_anybody: Set[str] = frozenset()
-    living: Callable[[], Set[str]] | None = None
 
 
 def tickets_of(session_secret: bytes | None) -> Tickets:
@@ -81,7 +68,9 @@ def open_door(
     """
     tickets = tickets_of(session_secret)
     app.add_middleware(StartTickets, welcomes=Welcomes(tickets, transports))
-    return close_off(app, Plan(), page=page, addresses=addresses, tickets=tickets, viewer=viewer)
+    return close_off(
+        app, Plan(ROUTES), page=page, addresses=addresses, tickets=tickets, viewer=viewer
+    )
 
 
 def close_off(
@@ -96,19 +85,15 @@ def close_off(
     """Registers the page, and lets through what is planned; `open_door` tells the rest."""
     sessions = Sessions(share=plan.living is None)
     register_page(app, page, viewer)
-    app.add_middleware(
-        Offers, tickets=tickets, sessions=sessions, callers=plan.callers, living=plan.living
-    )
+    if viewer:
+        plan = replace(plan, routes={**plan.routes, viewer.path: READING})
+    app.add_middleware(Offers, plan=plan, tickets=tickets, sessions=sessions)
     app.add_middleware(
         Gate,
+        plan=plan,
         addresses=addresses,
-        routes={**plan.routes, **({viewer.path: READING} if viewer else {})},
         tickets=tickets,
         sessions=sessions,
         rooms=viewer.rooms if viewer else (),
-        callers=plan.callers,
-        keyed=plan.keyed,
-        called_back=plan.called_back,
-        for_anybody=plan.for_anybody,
     )
     return sessions

@@ -7,7 +7,7 @@ not routes is in `docs/decisions/0001-gate-in-front-of-the-runner.md`.
 import asyncio
 import math
 import re
-from collections.abc import Mapping, Sequence, Set
+from collections.abc import Sequence
 
 from loguru import logger
 from starlette.datastructures import Headers, QueryParams
@@ -16,10 +16,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .addresses import Addresses
 from .admission import SUBPROTOCOL, selecting
-from .callers import Callers, Nobody
 from .flood import BoundedSocket
 from .headers import security_headers, with_headers
 from .offers import OFFER_PATH
+from .plan import READING, Plan
 from .sessions import Sessions
 from .start import SOCKET_PATH, START_PATH
 from .tickets import Claims, TicketError, Tickets
@@ -30,7 +30,6 @@ SLOWEST_BODY_S = 10.0
 
 TICKET_PREFIX = "ticket."
 
-_READING = ("GET", "HEAD")
 _BEGINNING = (START_PATH, SOCKET_PATH)
 _WITH_TICKETS = (SOCKET_PATH, OFFER_PATH)
 _RETRY_AFTER_S = 5
@@ -70,29 +69,20 @@ class Gate:
         self,
         app: ASGIApp,
         *,
+        plan: Plan,
         addresses: Addresses,
-        routes: Mapping[str, frozenset[str]],
         tickets: Tickets,
         sessions: Sessions,
         rooms: Sequence[str] = (),
-        callers: Callers | None = None,
-        keyed: Set[str] = frozenset(),
-        called_back: Set[str] = frozenset(),
-        for_anybody: Set[str] = frozenset(),
     ) -> None:
         """
         Args:
             app: What stands behind the gate.
+            plan: What is let through.
             addresses: Our own origins.
-            routes: Paths with their methods; a WebSocket's is `WEBSOCKET`. `{session}` stands
-                for the id of any session, `{path}` for any path.
             tickets: What a WebSocket has to show.
             sessions: Where open WebSockets are noted down.
             rooms: Where else the page may connect to.
-            callers: Who may come besides our own page.
-            keyed: Those of the paths where a key is taken in place of an Origin.
-            called_back: Those where servers call that show neither: a vendor's, for a session.
-            for_anybody: Those that say nothing of anybody, such as whether the process lives.
         """
         self._app = app
         self._hosts = {
@@ -100,14 +90,10 @@ class Gate:
             for host, origin in addresses.hosts.items()
         }
         self._origins = frozenset(addresses.origins)
-        self._patterns = [(_pattern(path), path) for path in routes if "{" in path]
-        self._methods = routes
+        self._plan = plan
+        self._patterns = [(_pattern(path), path) for path in plan.routes if "{" in path]
         self._tickets = tickets
         self._sessions = sessions
-        self._callers = callers or Nobody()
-        self._keyed = keyed
-        self._called_back = called_back
-        self._for_anybody = for_anybody
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -164,28 +150,28 @@ class Gate:
             The tenant whose key it is.
         """
         place = self._place(scope["path"])
-        if place in self._for_anybody and method in _READING:
+        if place in self._plan.for_anybody and method in READING:
             return None
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise Refusal(403, "its Host is not ours")
         if place is None or scope.get("raw_path") != scope["path"].encode():
             raise Refusal(404, "its path is not listed")
-        if method not in self._methods[place]:
+        if method not in self._plan.routes[place]:
             raise Refusal(405, "its method is not listed")
-        sites = self._callers.sites() if place in _WITH_TICKETS else frozenset()
+        sites = self._plan.callers.sites() if place in _WITH_TICKETS else frozenset()
         if len(origins) > 1 or not (self._origins | sites).issuperset(origins):
             raise Refusal(403, "its Origin is not ours")
-        tenant = self._holder(headers) if place in self._keyed else None
-        if method not in _READING and not (origins or tenant or place in self._called_back):
+        tenant = self._holder(headers) if place in self._plan.keyed else None
+        if method not in READING and not (origins or tenant or place in self._plan.called_back):
             raise Refusal(403, "it has no Origin")
-        if method in _READING and _is_embedded_elsewhere(headers):
+        if method in READING and _is_embedded_elsewhere(headers):
             raise Refusal(403, "another site embeds it")
         return tenant
 
     def _place(self, path: str) -> str | None:
         """Which of the listed paths it is."""
-        if path in self._methods:
+        if path in self._plan.routes:
             return path
         return next((place for pattern, place in self._patterns if pattern.fullmatch(path)), None)
 
@@ -193,7 +179,7 @@ class Gate:
         """The tenant whose key a request shows; None where it shows none."""
         if (key := bearer(headers)) is None:
             return None
-        if (tenant := self._callers.holder(key)) is None:
+        if (tenant := self._plan.callers.holder(key)) is None:
             raise Refusal(401, "nobody has such a key")
         return tenant
 
@@ -214,7 +200,7 @@ class Gate:
         except TicketError as error:
             raise Refusal(403, type(error).__name__) from None
         origin = Headers(scope=scope)["origin"]
-        if origin not in self._origins | self._callers.sites(claims.tenant):
+        if origin not in self._origins | self._plan.callers.sites(claims.tenant):
             raise Refusal(403, "its Origin is another tenant's")
         return claims
 

@@ -6,7 +6,7 @@ negotiate. Of a request only what negotiates reaches Pipecat's runner.
 
 import hmac
 import json
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .callers import Callers, Nobody
+from .plan import Plan
 from .sessions import Sessions
 from .tickets import TicketError, Tickets
 
@@ -47,27 +47,16 @@ class Refused(Exception):
 class Offers:
     """Stands behind the gate, which has checked origin, path and size."""
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        tickets: Tickets,
-        sessions: Sessions,
-        callers: Callers | None = None,
-        living: Callable[[], Set[str]] | None = None,
-    ) -> None:
+    def __init__(self, app: ASGIApp, *, plan: Plan, tickets: Tickets, sessions: Sessions) -> None:
         """
         Args:
             app: What stands behind.
+            plan: Whose sites' pages may come besides our own, and which sessions there are.
             tickets: What an offer has to show.
             sessions: Where open connections are noted down.
-            callers: Whose sites' pages may come besides our own.
-            living: The sessions that there are. Where it is not given, a connection lasts as long
-                as the call that began it, as with Pipecat's runner.
         """
         self._app = app
-        self._callers = callers or Nobody()
-        self._living = living
+        self._callers, self._living = plan.callers, plan.living
         self._tickets = tickets
         self._sessions = sessions
         self._peers: dict[str, _Peer] = {}

@@ -13,11 +13,10 @@ class Sessions:
     """The tasks that serve sessions: open WebSockets, and the calls of WebRTC offers.
 
     Args:
-        most: How many there may be at once.
         share: Whether they share a process, and so begin one after the other.
 
     Attributes:
-        most: See above.
+        most: How many there may be at once.
     """
 
     def __init__(self, most: int = 1_000, *, share: bool = True) -> None:

@@ -1,12 +1,18 @@
-"""A bot of twenty lines for the launcher's tests: it says what it sees, and echoes."""
+"""A bot for the tests of the launcher's door: it says what it sees, and echoes."""
 
 import asyncio
 import json
+import os
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import StreamingResponse
 from loguru import logger
+
+from launcher import session_server
+
+if patience_s := os.environ.get("PATIENCE_S"):
+    session_server.JOINING_S = session_server.REJOIN_S = float(patience_s)
 
 router = APIRouter()
 

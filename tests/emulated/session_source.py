@@ -7,7 +7,7 @@ import os
 import socket
 import tempfile
 import textwrap
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 from launcher.channel import ChannelClosed
 from launcher.messages import Run, Ticket, WantsTicket
 from launcher.processes import Mode, Processes, SessionProcess, processes
+from tests.emulated.processes import DEADLINE_S, until
 
 SERVER = "tests.emulated.session_standin:Server"
-DEADLINE_S = 20.0
 
 PARTS = """
 async def bot(session):
@@ -107,20 +107,3 @@ async def session(found: Processes, body: Any = None) -> AsyncIterator[Session]:
         finally:
             process.kill()
             await running.code()
-
-
-async def until(condition: Callable[[], Any]) -> Any:
-    """Returns what holds once something does. Processes have no event of ours to wait for."""
-    async with asyncio.timeout(DEADLINE_S):
-        while not (found := condition()):
-            await asyncio.sleep(0.005)
-    return found
-
-
-def lives(pid: int) -> bool:
-    """Whether a process runs. A zombie does not."""
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return state != "Z"

@@ -19,7 +19,7 @@ from websockets.exceptions import WebSocketException
 
 from emulators.heygen import Emulator, serve
 from tests.emulated.paying import account, leaks, watch
-from tests.emulated.session_source import lives, until
+from tests.emulated.processes import children, lives, until
 from tests.emulated.visitor import ROOT, Bot, running_bot, visiting
 
 pytestmark = pytest.mark.asyncio
@@ -28,13 +28,6 @@ LAUNCHER = ("-m", "launcher", "--bot", str(ROOT / "bot.py"), "--drain-s", "1")
 VISITORS = 3
 SLOTS = 4
 CLOSED_S = 1.0
-
-
-def children(pid: int) -> list[int]:
-    try:
-        return [*map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
-    except FileNotFoundError:
-        return []
 
 
 def sessions_of(launcher: Bot) -> list[int]:

@@ -13,50 +13,41 @@ from pathlib import Path
 
 import pytest
 
-from .serving import DEADLINE_S, ROOT, Call, Place, Server, calling, free_port
+from .serving import DEADLINE_S, ROOT, Call, Place, calling, free_port
+from .test_launcher_door import Launcher, launched
 from .test_proxy import PASSWORD, PUBLIC, folder, nginx, run_nginx, trusting  # noqa: F401
 
 READY = {"version": "2.0.0", "about": {"library": "tests"}}
 
 
 @pytest.fixture(scope="module")
-def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    port = free_port()
-    server = Server(
-        *("-m", "launcher", "--port", str(port), "-vv", "--drain-s", "5"),
+def launcher(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Launcher]:
+    with launched(
+        tmp_path_factory.mktemp("state"),
+        *("--bot", str(ROOT / "bot.py"), "-v", "--drain-s", "5"),
         PUBLIC_URL=PUBLIC,
         TRUSTED_PROXIES="127.0.0.1",
         GREETING="Hello.",
-        XDG_STATE_HOME=str(tmp_path_factory.mktemp("state")),
-    )
-    server.port = port  # type: ignore[attr-defined]
-    yield server.opened()
-    server.stop()
-    assert "Traceback" not in server.log
-    assert "eyJ" not in server.log, "a ticket was logged"
-
-
-@pytest.fixture(scope="module")
-def alone(launcher: Server) -> Place:
-    return Place(f"http://localhost:{launcher.port}", launcher.port)  # type: ignore[attr-defined]
+    ) as launcher:
+        yield launcher
+    assert "eyJ" not in launcher.log, "a ticket was logged"
 
 
 @pytest.fixture(scope="module")
 def proxied(
-    launcher: Server,
+    launcher: Launcher,
     nginx: str,  # noqa: F811
     folder: Path,  # noqa: F811
     trusting: ssl.SSLContext,  # noqa: F811
 ) -> Iterator[Place]:
     port = free_port()
-    proxy = run_nginx(nginx, folder, port, launcher.port)  # type: ignore[attr-defined]
+    proxy = run_nginx(nginx, folder, port, launcher.port)
     yield Place(PUBLIC, port, trusting, {"Authorization": f"Basic {PASSWORD}"})
     proxy.terminate()
     proxy.wait(DEADLINE_S)
 
 
-def ask(launcher: Server, *words: str) -> subprocess.CompletedProcess[str]:
-    url = f"http://localhost:{launcher.port}"  # type: ignore[attr-defined]
+def ask(url: str, *words: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "launcher", words[0], "--url", url, *words[1:]]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     return subprocess.run(
@@ -65,8 +56,8 @@ def ask(launcher: Server, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.asyncio
-async def test_real_bot_answers_through_the_launcher(alone: Place) -> None:
-    async with calling(alone) as call:
+async def test_real_bot_answers_through_the_launcher(launcher: Launcher) -> None:
+    async with calling(launcher) as call:
         assert await call.answer_to("What is your name?")
 
 
@@ -78,14 +69,14 @@ async def test_real_bot_answers_through_nginx_as_well(proxied: Place) -> None:
 
 
 @pytest.mark.asyncio
-async def test_who_comes_back_finds_what_was_said(alone: Place) -> None:
-    async with alone.dial(alone.start()["token"]) as wire:
+async def test_who_comes_back_finds_what_was_said(launcher: Launcher) -> None:
+    async with launcher.dial(launcher.start()["token"]) as wire:
         call = Call(wire)
         await call.tell("client-ready", READY)
         ticket = (await call.until_told("ticket"))["token"]
         await call.until_told("bot-stopped-speaking")
         wire.transport.abort()
-    async with alone.dial(ticket) as wire:
+    async with launcher.dial(ticket) as wire:
         back = Call(wire)
         await back.tell("client-ready", READY)
         await back.until_told("bot-ready")
@@ -97,31 +88,28 @@ async def test_who_comes_back_finds_what_was_said(alone: Place) -> None:
 
 
 @pytest.mark.asyncio
-async def test_command_line_begins_shows_and_ends(launcher: Server) -> None:
-    begun = await asyncio.to_thread(ask, launcher, "start")
+async def test_command_line_begins_shows_and_ends(launcher: Launcher) -> None:
+    begun = await asyncio.to_thread(ask, launcher.origin, "start")
     assert set(json.loads(begun.stdout)) == {"wsUrl", "token"}
-    listed = await asyncio.to_thread(ask, launcher, "list")
+    listed = await asyncio.to_thread(ask, launcher.origin, "list")
     session = next(line.split()[0] for line in listed.stdout.splitlines() if "waiting" in line)
-    stopped = await asyncio.to_thread(ask, launcher, "stop", session)
+    stopped = await asyncio.to_thread(ask, launcher.origin, "stop", session)
     assert stopped.stdout == f"{session} is over.\n"
-    again = await asyncio.to_thread(ask, launcher, "stop", session)
+    again = await asyncio.to_thread(ask, launcher.origin, "stop", session)
     assert again.returncode == 1
     assert again.stderr.endswith("avatarbot: There is no such session. (404)\n")
 
 
-def test_nobody_there_gets_a_sentence(launcher: Server) -> None:
-    command = [sys.executable, "-m", "launcher", "list", "--url", f"http://localhost:{free_port()}"]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    given = {"env": environment, "capture_output": True, "text": True, "timeout": 60}
-    done = subprocess.run(command, check=False, **given)  # type: ignore[call-overload]
+def test_nobody_there_gets_a_sentence() -> None:
+    done = ask(f"http://localhost:{free_port()}", "list")
     assert done.returncode == 1
     assert "No launcher answers at" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.asyncio
-async def test_drained_it_ends(launcher: Server) -> None:
+async def test_drained_it_ends(launcher: Launcher) -> None:
     """The last one here: nothing is left to be asked."""
-    done = await asyncio.to_thread(ask, launcher, "drain")
+    done = await asyncio.to_thread(ask, launcher.origin, "drain")
     assert done.stdout == "It has ended.\n"
     assert await asyncio.to_thread(launcher.ended) == 0

@@ -116,7 +116,7 @@ def running(folder: Path, **environment: str) -> Iterator[Cloud]:
     """Serves, and ends; no secret may show in what it logs, however much that is."""
     port = free_port()
     given = {name: "" for name in os.environ if name.startswith(OURS)}
-    given |= {"PORT": str(port), "HOME": str(folder), "XDG_STATE_HOME": ""}
+    given |= {"PORT": str(port), "HOME": str(folder), "XDG_STATE_HOME": "", "GREETING": "Hello."}
     given |= {"PIPECAT_LOG_LEVEL": "TRACE", **environment}
     command = ("-m", "tests.emulated.standins.pipecat_cloud", str(ROOT))
     server = Server(*command, cwd=folder, **given)

@@ -12,7 +12,8 @@ import pytest
 
 from launcher.messages import Cancel, Ping, Pong, SayGoodbye, Serving, Take, Talking
 from launcher.processes import Mode
-from tests.emulated.session_source import PARTS, lives, session, source, until, write
+from tests.emulated.processes import lives, until
+from tests.emulated.session_source import PARTS, session, source, write
 
 pytestmark = pytest.mark.asyncio
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import sys
@@ -17,17 +18,9 @@ from launcher.messages import Cancel, Ping, Pong, Serving
 from launcher.pool import Pool
 from launcher.processes import BotBroken, CannotFork, Mode, ProcessError, processes
 from launcher.zygote import Zygote
+from tests.emulated.processes import DEADLINE_S, children, lives, until, vitals
 from tests.emulated.serving import ROOT
-from tests.emulated.session_source import (
-    DEADLINE_S,
-    PARTS,
-    SERVER,
-    lives,
-    session,
-    source,
-    until,
-    write,
-)
+from tests.emulated.session_source import PARTS, SERVER, session, source, write
 
 pytestmark = [
     pytest.mark.asyncio,
@@ -83,16 +76,19 @@ async def pid_of_taken(found: Any) -> int:
         return running.pid
 
 
-@pytest.mark.parametrize("unsafe", UNSAFE)
+@pytest.mark.parametrize(("unsafe", "why"), UNSAFE.items())
+async def test_bot_that_cannot_be_forked_is_not(tmp_path: Path, unsafe: str, why: str) -> None:
+    with pytest.raises(CannotFork, match=re.escape(why)):
+        await processes(write(tmp_path, BOT + unsafe), "fork", server=SERVER)
+
+
 async def test_bot_that_cannot_be_forked_is_kept_warm_and_the_log_says_why(
-    tmp_path: Path, told: list[str], unsafe: str
+    tmp_path: Path, told: list[str]
 ) -> None:
-    bot = write(tmp_path, BOT + unsafe)
-    with pytest.raises(CannotFork, match="when it is loaded"):
-        await processes(bot, "fork", server=SERVER)
-    async with source(bot, "auto", warm=1) as found:
+    unsafe, why = next(iter(UNSAFE.items()))
+    async with source(write(tmp_path, BOT + unsafe), "auto", warm=1) as found:
         assert isinstance(found, Pool)
-        assert UNSAFE[unsafe] in told[0]
+        assert why in told[0]
         async with session(found, "end") as running:
             assert await running.code() == 0
 
@@ -134,10 +130,7 @@ async def test_what_is_imported_late_and_cannot_be_forked_is_left_to_the_session
         assert running.log == "S-1 False\n"
 
 
-@pytest.mark.parametrize("mode", ["auto", "spawn"])
-async def test_bot_that_cannot_be_loaded_is_told_of_in_a_sentence(
-    tmp_path: Path, mode: Mode
-) -> None:
+async def test_bot_that_cannot_be_loaded_is_told_of_in_a_sentence(tmp_path: Path) -> None:
     sentences = {
         "async def bot(_):\n    x = = 1\n": "agent.py, line 2: invalid syntax.",
         "import helper": "helper.py, line 1: invalid syntax.",
@@ -149,10 +142,11 @@ async def test_bot_that_cannot_be_loaded_is_told_of_in_a_sentence(
     write(tmp_path, "1 +", "helper.py")
     for text, sentence in sentences.items():
         with pytest.raises(BotBroken) as caught:
-            await processes(write(tmp_path, text), mode, server=SERVER)
+            await processes(write(tmp_path, text), server=SERVER)
         assert str(caught.value) == sentence
-    with pytest.raises(BotBroken, match="There is no file"):
-        await processes(tmp_path / "no.py", mode, server=SERVER)
+    for mode in ("auto", "spawn"):
+        with pytest.raises(BotBroken, match="There is no file"):
+            await processes(tmp_path / "no.py", mode, server=SERVER)
 
 
 async def test_killed_zygote_takes_its_sessions_along_and_the_next_one_is_there(
@@ -338,7 +332,6 @@ async def test_requests_at_once_get_a_process_each(tmp_path: Path, mode: Mode) -
 
 async def test_process_that_nobody_waits_for_any_more_is_not_left_behind(tmp_path: Path) -> None:
     async with source(write(tmp_path, BOT)) as found:
-        children = Path(f"/proc/{found.pid}/task/{found.pid}/children")
         for turns in range(12):
             asking = asyncio.create_task(found.take())
             for _ in range(turns):
@@ -350,13 +343,12 @@ async def test_process_that_nobody_waits_for_any_more_is_not_left_behind(tmp_pat
                     await each.gone
                     each.channel.close()
         await pid_of_taken(found)
-        await until(lambda: not children.read_text())
+        await until(lambda: not children(found.pid))
 
 
 def held(pid: int) -> tuple[int, int]:
     """How many files and children a process has."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return len(list(Path(f"/proc/{pid}/fd").iterdir())), len(children)
+    return vitals(pid).files, len(children(pid))
 
 
 @pytest.mark.parametrize("forks", [100, pytest.param(1_000, marks=pytest.mark.long)])

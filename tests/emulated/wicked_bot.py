@@ -16,6 +16,10 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.runner.types import RunnerArguments
 from pipecat.workers.runner import WorkerRunner
 
+from launcher import memory
+
+memory.READ_S = 0.5
+
 
 class Notes(FrameProcessor):
     """Writes down what is said; a goodbye takes as long as it is told to."""
@@ -54,7 +58,7 @@ async def bot(runner_args: RunnerArguments) -> None:
             case "block":
                 time.sleep(body.get("seconds", 1_000))
             case "grow":
-                hold.append(os.urandom(body["mb"] << 20))
+                hold.append(b"x" * (body["mb"] << 20))
             case "exit":
                 os._exit(body["code"])
             case "crash":

@@ -130,25 +130,17 @@ class Journal:
 
     # Slots
 
-    async def reserve(
-        self,
-        vendor: str,
-        account: str,
-        *,
-        most: int,
-        limit_s: float,
-        owner: Owner | None = None,
-    ) -> str:
+    async def reserve(self, vendor: str, account: str, *, most: int, limit_s: float) -> str:
         """Take a slot, before anything is asked of the vendor; returns the reservation's id.
 
-        It is over when it is released, when its owner is dead, and after `limit_s`.
+        It is this process's until it is handed on. It is over when it is released, when its owner
+        is dead, and after `limit_s`.
 
         Args:
             vendor: Its name.
             account: The key that pays.
             most: How many slots the account has.
             limit_s: For how long it is wanted at most, in seconds.
-            owner: Whose it is; this process's where None.
 
         Raises:
             NoSlotLeft
@@ -159,8 +151,8 @@ class Journal:
         def write(rows: sqlite3.Connection) -> None:
             mine = self._fingerprint(vendor, account)
             self._check_slots(rows, vendor, mine, most)
-            whose = owner or this_process()
-            _add(rows, reservation, vendor, mine, whose, limit_s, reserved=True, costs=False)
+            me = this_process()
+            _add(rows, reservation, vendor, mine, me, limit_s, reserved=True, costs=False)
 
         await self._add_or_leave_nothing(reservation, write)
         return reservation

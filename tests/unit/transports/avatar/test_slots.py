@@ -170,7 +170,7 @@ async def test_reservation_ends_with_its_process_its_release_and_its_time(tmp_pa
     with waiting(INTENDS, tmp_path) as other:
         assert says(other) == "ready"
         process = owner.of(other.pid)
-        await journal.reserve("V", KEY, most=1, limit_s=600, owner=process)
+        await journal.hand(await journal.reserve("V", KEY, most=1, limit_s=600), process)
     with pytest.raises(ProcessLookupError):
         owner.of(other.pid)
     released = await journal.reserve("V", KEY, most=1, limit_s=600)
