@@ -79,18 +79,19 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
-    known = tenants.read(config.tenants_file) if config.tenants_file else tenants.Tenants()
-    tickets = tickets_of(config.session_secret)
     metrics = Metrics()
     async with AsyncExitStack() as undo:
-        source = await processes(options.bot, options.mode, warm=options.warm)
-        undo.push_async_callback(source.close)
-        if isinstance(source, Zygote):
-            metrics.watch_zygote(lambda: source.age_s)
+        # First of all: whatever else is wrong, what costs money ends.
         journal, accounts = faces.journal(config), faces.accounts(config)
         reaper = await undo.enter_async_context(Reaper(journal, accounts))
         with faces.journal_needed(config):
             await reaper.before_serving()
+        known = tenants.read(config.tenants_file) if config.tenants_file else tenants.Tenants()
+        tickets = tickets_of(config.session_secret)
+        source = await processes(options.bot, options.mode, warm=options.warm)
+        undo.push_async_callback(source.close)
+        if isinstance(source, Zygote):
+            metrics.watch_zygote(lambda: source.age_s)
         backend = LocalBackend(
             Surroundings(
                 processes=source,

@@ -44,22 +44,27 @@ class Limits:
 
 
 class Life:
-    """One session's process, from its start to its end.
+    """One session's process, from its start (`begins`) to its end.
 
     Attributes:
         state: Where it stands.
         why: Why it ends; None as long as it does not.
     """
 
-    def __init__(self, limits: Limits, *, now: float) -> None:
+    def __init__(self, limits: Limits) -> None:
         self.state = State.STARTING
         self.why: Why | None = None
         self._limits = limits
-        self._over_at = now + limits.longest_s
+        self._over_at = math.inf
         self._ping_at = math.inf
         self._can_be_told = False
         self._silent_at = math.inf  # when a ping will have been without an answer for too long
-        self._left = {Step.TELL: math.inf, Step.CANCEL: math.inf, Step.KILL: now + limits.start_s}
+        self._left = {Step.TELL: math.inf, Step.CANCEL: math.inf, Step.KILL: math.inf}
+
+    def begins(self, now: float) -> None:
+        """There is a process."""
+        self._over_at = now + self._limits.longest_s
+        self._plan(Step.KILL, now + self._limits.start_s)
 
     def serves(self, now: float) -> None:
         """A person can come."""

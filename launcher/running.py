@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Mapping
-from contextlib import AsyncExitStack, closing, suppress
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
@@ -119,7 +119,7 @@ class RunningSession:
         self._spec = spec
         self._began, self._began_at = time(), self._loop.time()
         self._longest_s = min(spec.longest_s, limits.longest_s)
-        self._life = Life(replace(limits, longest_s=self._longest_s), now=self._began_at)
+        self._life = Life(replace(limits, longest_s=self._longest_s))
         self._surroundings = surroundings
         self._folder = folder
         self._over = over
@@ -128,6 +128,7 @@ class RunningSession:
         self._ended: Why | None = None
         self._forwarder: Forwarder | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Timeout | None = None
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -148,6 +149,8 @@ class RunningSession:
     def end(self, why: Why, *, within_s: float = inf) -> None:
         """Bring it to an end: told, cancelled, killed, in this order."""
         self._life.end(why, self._loop.time(), within_s=within_s)
+        if self._waiting:
+            self._waiting.reschedule(self._loop.time())
         self._step()
 
     async def forward(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -175,7 +178,9 @@ class RunningSession:
         except BackendError as error:
             failed = error
         except (ProcessError, JournalUnusable, ChannelError, OSError) as error:
-            logger.error(f"session {self._spec.session}: {error}")
+            if self._life.why is None:
+                why = str(error) or f"no process within {START_S:g} s"
+                logger.error(f"session {self._spec.session}: {why}")
         finally:
             if self._ended is not None:
                 self._surroundings.witness.ended(self._ended)
@@ -187,14 +192,27 @@ class RunningSession:
         """A process, which has what it needs of the vendors' accounts."""
         slots, patience_s = self._surroundings.slots, self._surroundings.patience_s
         limit_s = self._longest_s + PAID_LONGER_S
-        slot = await slots.take(self._spec.session, limit_s=limit_s, patience_s=patience_s)
+        async with self._unless_ended(None):
+            slot = await slots.take(self._spec.session, limit_s=limit_s, patience_s=patience_s)
         undo.push_async_callback(slots.release, slot)  # what it has become by then stays
-        async with asyncio.timeout(START_S):
+        async with self._unless_ended(START_S):
             process = await self._surroundings.processes.take()
+        self._life.begins(self._loop.time())
         undo.push_async_callback(self._bury, process)
         self._owner = owner_of(process.pid)
         await slots.hand(slot, self._owner)
         return process
+
+    @asynccontextmanager
+    async def _unless_ended(self, within_s: float | None) -> AsyncIterator[None]:
+        """Raises `TimeoutError` inside when the time is over, or the session is to end."""
+        async with asyncio.timeout(within_s) as self._waiting:
+            if self._life.why is not None:
+                raise TimeoutError
+            try:
+                yield
+            finally:
+                self._waiting = None
 
     async def _run(self, process: SessionProcess, undo: AsyncExitStack) -> None:
         """Tell the process which session it is."""
@@ -244,9 +262,10 @@ class RunningSession:
                     await asyncio.shield(process.gone)
             process.kill()
             code = await process.gone
-        why = self._ended = self._life.why or _why(code, self._life.state)
-        log = logger.error if why in (Why.CRASHED, Why.HUNG) else logger.info
-        log(f"session {self._spec.session} is over: {why} (exit code {code})")
+        if self._forwarder:  # it was told which session it is
+            why = self._ended = self._life.why or _why(code, self._life.state)
+            log = logger.error if why in (Why.CRASHED, Why.HUNG) else logger.info
+            log(f"session {self._spec.session} is over: {why} (exit code {code})")
         if self._owner:
             await self._surroundings.reaper.ended(self._owner, within_s=0)  # it goes on with that
 

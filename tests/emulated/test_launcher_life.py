@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from launcher.running import Surroundings
 from launcher.session_log import SessionLogs
 from launcher.slots import Slots
 from tests.emulated.processes import lives, until
+from transports.avatar import Account
 from transports.avatar.journal import Journal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -73,12 +74,19 @@ async def source(request: pytest.FixtureRequest) -> AsyncIterator[Processes]:
 
 @asynccontextmanager
 async def launcher(
-    source: Processes, folder: Path, *, most: int = 50, limits: Limits = LIMITS
+    source: Processes,
+    folder: Path,
+    *,
+    most: int = 50,
+    limits: Limits = LIMITS,
+    accounts: Sequence[Account] = (),
 ) -> AsyncIterator[tuple[LocalBackend, Count]]:
-    count, journal = Count(), Journal(None)
-    logs, slots = SessionLogs(folder / "logs"), Slots(journal, [])
-    async with Reaper(journal, []) as reaper:
-        surroundings = Surroundings(source, logs, lambda *_: "ticket", slots, reaper, count)
+    count, journal = Count(), Journal(folder / "state" if accounts else None)
+    logs, slots = SessionLogs(folder / "logs"), Slots(journal, accounts)
+    async with Reaper(journal, accounts) as reaper:
+        surroundings = Surroundings(
+            source, logs, lambda *_: "ticket", slots, reaper, count, patience_s=PATIENCE_S
+        )
         backend = LocalBackend(surroundings, most=most, limits=limits)
         try:
             yield backend, count
@@ -224,6 +232,41 @@ async def test_a_second_drain_makes_short_work(source: Processes, tmp_path: Path
         assert loop.time() - began <= 2
 
 
+async def nothing_runs(session: str) -> None:
+    raise AssertionError(session)
+
+
+async def test_who_waits_for_a_slot_may_wait_for_longer_than_a_start_takes(
+    source: Processes, tmp_path: Path
+) -> None:
+    limits, account = replace(LIMITS, start_s=2), Account("V", "SECRET-key", nothing_runs, most=1)
+    async with launcher(source, tmp_path, limits=limits, accounts=[account]) as (backend, _):
+        first, second = spec(), spec()
+        await talking(backend, first)
+        waiting = asyncio.create_task(talking(backend, second))
+        await asyncio.wait({waiting}, timeout=limits.start_s + 0.5)
+        assert not waiting.done()
+        await backend.stop(first.session)
+
+        assert await waiting
+
+
+async def test_who_waits_for_a_slot_keeps_nobody_from_ending(
+    source: Processes, tmp_path: Path
+) -> None:
+    account = Account("V", "SECRET-key", nothing_runs, most=1)
+    async with launcher(source, tmp_path, accounts=[account]) as (backend, _):
+        await talking(backend, spec())
+        waiting = asyncio.create_task(backend.start(spec()))
+        await asyncio.sleep(0)
+        began = asyncio.get_running_loop().time()
+        await backend.drain(1)
+
+        assert asyncio.get_running_loop().time() - began <= 2
+        with pytest.raises(StartFailed):
+            await waiting
+
+
 async def test_200_at_once_on_40_places(source: Processes, tmp_path: Path) -> None:
     limits = replace(LIMITS, start_s=60)
     async with launcher(source, tmp_path, most=40, limits=limits) as (backend, _):
@@ -252,8 +295,8 @@ async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing(
         await asyncio.sleep(0)
         starting.cancel()
 
-        assert await count.next() is Why.STOPPED
-        assert not backend.sessions()
+        await until(lambda: not backend.sessions())
+        assert not count.ends, "it has never begun"
 
 
 async def test_a_full_disk_of_logs_is_a_failed_start(

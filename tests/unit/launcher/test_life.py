@@ -13,9 +13,15 @@ from launcher.life import PING_S, SILENT_S, Life, Limits, Step
 LIMITS = Limits(longest_s=600, memory_mb=100, start_s=20, goodbye_s=15, cancel_s=3)
 
 
-def talking(*, now: float = 0.0) -> Life:
-    life = Life(LIMITS, now=now)
-    life.serves(now)
+def begun() -> Life:
+    life = Life(LIMITS)
+    life.begins(0)
+    return life
+
+
+def talking() -> Life:
+    life = begun()
+    life.serves(0)
     life.talks()
     return life
 
@@ -33,10 +39,14 @@ def days(life: Life, until: float, *, memory_mb: float = 10) -> list[tuple[float
 
 
 def test_a_process_that_does_not_come_up_is_killed() -> None:
-    life = Life(LIMITS, now=0)
+    life = begun()
 
     assert days(life, 100) == [(20, Step.KILL)]
     assert life.why is Why.HUNG
+
+
+def test_before_there_is_a_process_it_has_all_the_time() -> None:
+    assert days(Life(LIMITS), 1_000) == []
 
 
 def test_it_is_asked_every_second_whether_it_is_well() -> None:
@@ -78,7 +88,7 @@ def test_who_talks_is_told_then_cancelled_then_killed() -> None:
 
 
 def test_where_nobody_is_nobody_is_told() -> None:
-    life = Life(LIMITS, now=0)
+    life = begun()
     life.serves(0)
     life.end(Why.DRAINED, 1)
 
@@ -125,7 +135,7 @@ class Days(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
-        self.life = Life(LIMITS, now=0.0)
+        self.life = begun()
         self.steps: list[Step] = []
         self.asked_at: float | None = None
         self.over_by = LIMITS.longest_s + LIMITS.goodbye_s + LIMITS.cancel_s
