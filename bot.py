@@ -7,6 +7,7 @@ own, write it into `processors/` and put it into the pipeline below; README.md s
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from functools import partial
 from pathlib import Path
@@ -95,7 +96,7 @@ def preload() -> None:
 
 def configure_logs(stream: TextIO) -> None:
     """Have a launcher's processes log as `main()` does, into its own stream."""
-    logs.configure(stream=stream)
+    logs.configure(logs.verbosity_of(os.environ.get("LOGURU_LEVEL", "")), stream=stream)
 
 
 async def bot(runner_args: RunnerArguments) -> None:

@@ -88,6 +88,12 @@ class _ToLoguru(logging.Handler):
         logger.patch(place).opt(exception=record.exc_info).log(level, record.getMessage())
 
 
+def verbosity_of(level: str) -> int:
+    """The verbosity that logs a level of loguru's, such as `DEBUG`; that of no `-v` for others."""
+    names = [name for name, _ in LEVELS]
+    return names.index(level) if level in names else 0
+
+
 def keep_secret(secrets: Iterable[str]) -> None:
     """Blots out secrets in whatever this process logs with loguru, whoever's the sinks are.
 

@@ -70,6 +70,8 @@ def _serve(options: argparse.Namespace) -> None:
     logs.configure(options.verbosity)
     config = settings.load()
     logs.configure(options.verbosity, secrets=config.secrets())
+    if options.verbosity:  # sessions log as much
+        os.environ["LOGURU_LEVEL"] = logs.LEVELS[min(options.verbosity, len(logs.LEVELS) - 1)][0]
     host, port = options.host, options.port
     refuse_open_bind(host, config.public_url, config.trusted_proxies)
     refuse_taken_port(host, port)

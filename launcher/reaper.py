@@ -30,6 +30,9 @@ from transports.avatar.vendor import short
 TRY_S = 10.0
 """How long a vendor may take to answer, in seconds."""
 
+LEAVING_S = 0.8
+"""How long the end of a launcher waits for what is being stopped."""
+
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 60.0
 """Between two tries; each pause is twice the one before."""
 
@@ -83,7 +86,7 @@ class Reaper:
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
-        self._go(self._sweep_now_and_then())
+        self._sweeping = self._go(self._sweep_now_and_then())
         return self
 
     async def __aexit__(
@@ -92,6 +95,8 @@ class Reaper:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        self._sweeping.cancel()
+        await _wait([*self._running - {self._sweeping}], LEAVING_S)
         for entry in self._trying.values():
             logger.warning(f"{entry} is not stopped: the next start goes on with it")
         for task in self._running:

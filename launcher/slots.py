@@ -40,6 +40,7 @@ class Slots:
 
     def __init__(self, journal: Journal, accounts: Sequence[Account]) -> None:
         self._journal = journal
+        self._all = accounts
         self._accounts = [(each, each.most) for each in accounts if each.most is not None]
         self._line: list[str] = []
         self._turn = asyncio.Lock()  # lets in by order of arrival
@@ -58,6 +59,9 @@ class Slots:
             Full
             JournalUnusable
         """
+        for each in self._all:
+            if left_s := await self._journal.held_off_s(each.vendor, each.key):
+                raise Full(f"{each.vendor} takes no more requests now.", retry_after_s=left_s)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience_s
         turn_by = loop.time() + max(patience_s, TURN_S)

@@ -141,3 +141,8 @@ def test_configuring_again_leaves_one_sink(stream: io.StringIO) -> None:
     logger.info("once")
     logging.getLogger("anyone").warning("also once")
     assert stream.getvalue().count("once") == 2
+
+
+@pytest.mark.parametrize(("level", "verbosity"), [("", 0), ("DEBUG", 1), ("TRACE", 2), ("loud", 0)])
+def test_a_level_of_loguru_has_a_verbosity(level: str, verbosity: int) -> None:
+    assert logs.verbosity_of(level) == verbosity

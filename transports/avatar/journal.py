@@ -45,6 +45,9 @@ LOCKED_S = 2.0
 REAP_S = 10.0
 """How long the start of a bot may wait for what dead ones have left."""
 
+LONGEST_REST_S = 600.0
+"""A vendor that wants to be left alone for longer is asked again after this."""
+
 REMEMBERED_S = 86_400.0
 """For how long the ids of sessions that are over are known as ours."""
 
@@ -177,6 +180,34 @@ class Journal:
         await self._do(
             lambda rows: rows.execute("DELETE FROM entry WHERE id = ? AND reserved", (reservation,))
         )
+
+    async def hold_off(self, vendor: str, account: str, seconds: float) -> None:
+        """Note that the vendor wants to be left alone for a while.
+
+        Raises:
+            JournalUnusable
+        """
+        until = time.time() + min(seconds, LONGEST_REST_S)
+        await self._do(
+            lambda rows: rows.execute(
+                "INSERT OR REPLACE INTO rest VALUES (?, ?)",
+                (self._fingerprint(vendor, account), until),
+            )
+        )
+
+    async def held_off_s(self, vendor: str, account: str) -> float:
+        """For how long the vendor still wants to be left alone, in seconds.
+
+        Raises:
+            JournalUnusable
+        """
+
+        def read(rows: sqlite3.Connection) -> float:
+            mine = self._fingerprint(vendor, account)
+            found = rows.execute("SELECT until FROM rest WHERE account = ?", (mine,)).fetchone()
+            return max(0.0, found[0] - time.time()) if found else 0.0
+
+        return await self._do(read) or 0.0
 
     # A session
 

@@ -38,6 +38,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         )
         """,
         "CREATE TABLE paid (account TEXT PRIMARY KEY, seconds REAL NOT NULL)",
+        "CREATE TABLE rest (account TEXT PRIMARY KEY, until REAL NOT NULL)",
     ),
 )
 """How a new file becomes one of this version. A step is never changed, only followed by another;

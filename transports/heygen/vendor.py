@@ -9,6 +9,7 @@ overtakes its start stops nothing.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
@@ -19,7 +20,13 @@ from loguru import logger
 
 from ..avatar.account import Account
 from ..avatar.dial import dial
-from ..avatar.errors import AvatarError, JournalUnusable, UnexpectedReply, VendorRefused
+from ..avatar.errors import (
+    AvatarError,
+    JournalUnusable,
+    RateLimited,
+    UnexpectedReply,
+    VendorRefused,
+)
 from ..avatar.events import Ended, Interrupted, Started, Talking
 from ..avatar.journal import Entry, Journal, reap
 from ..avatar.undo import finish
@@ -149,6 +156,11 @@ class HeyGenVendor:
         opening = asyncio.create_task(self._open(), name=f"{self.name} opening")
         try:
             return await asyncio.shield(opening)
+        except RateLimited as error:
+            if error.retry_after_s:
+                with suppress(JournalUnusable):  # what went wrong first is what counts
+                    await self._journal.hold_off(self.name, self._key, error.retry_after_s)
+            raise
         except asyncio.CancelledError:
             self._wanted = False
             if not self._at_stake:
@@ -217,6 +229,8 @@ class HeyGenVendor:
     # Inside
 
     async def _open(self) -> Opened:
+        if left_s := await self._journal.held_off_s(self.name, self._key):
+            raise RateLimited(self.name, 429, math.ceil(left_s))
         entry = await self._journal.intend(
             self.name,
             self._key,

@@ -45,6 +45,16 @@ async def test_who_come_at_once_and_do_not_wait_get_what_is_free(tmp_path: Path)
     assert [type(each) for each in found] == [Slot] * 8 + [Full] * 12
 
 
+async def test_vendor_that_wants_to_be_left_alone_is(tmp_path: Path) -> None:
+    places = slots(tmp_path, None)
+    await Journal(tmp_path).hold_off("V", "SECRET-key", 7)
+    with pytest.raises(Full, match=r"^V takes no more requests now\.$") as full:
+        await places.take("a", limit_s=600)
+    assert 6 < full.value.retry_after_s <= 7
+    await Journal(tmp_path).hold_off("V", "SECRET-key", 0)
+    await places.take("a", limit_s=600)
+
+
 async def test_without_a_limit_there_is_no_line(tmp_path: Path) -> None:
     places = slots(tmp_path, None)
     taken = [await places.take(str(number), limit_s=600) for number in range(100)]
