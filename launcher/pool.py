@@ -72,7 +72,12 @@ class Pool:
         """See `Processes.take`."""
         while True:
             warm = await self._next()
-            if await warm.answers():
+            try:
+                answers = await warm.answers()
+            except asyncio.CancelledError:
+                self._put(warm)
+                raise
+            if answers:
                 self._fill()
                 return warm.process
             warm.process.discard()

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from math import inf
 from pathlib import Path
@@ -256,12 +256,12 @@ class RunningSession:
         """See the process dead, with all that it has started, and what it cost paid off."""
         if self._timer:
             self._timer.cancel()
-        with closing(process.channel):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(HUNG_UP_S):
-                    await asyncio.shield(process.gone)
-            process.kill()
-            code = await process.gone
+        process.channel.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(HUNG_UP_S):
+                await asyncio.shield(process.gone)
+        process.kill()
+        code = await process.gone
         if self._forwarder:  # it was told which session it is
             why = self._ended = self._life.why or _why(code, self._life.state)
             log = logger.error if why in (Why.CRASHED, Why.HUNG) else logger.info

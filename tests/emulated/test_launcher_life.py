@@ -296,7 +296,7 @@ async def test_a_start_that_nobody_waits_for_any_more_leaves_nothing(
         starting.cancel()
 
         await until(lambda: not backend.sessions())
-        assert not count.ends, "it has never begun"
+        assert count.ends in ([], [Why.STOPPED]), "with a process at hand it has begun"
 
 
 async def test_a_full_disk_of_logs_is_a_failed_start(
