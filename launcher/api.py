@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, cast
@@ -173,7 +173,8 @@ class Api:
         key = request.headers.get("idempotency-key")
         by_server = request.scope["avatarbot.tenant"] or request.scope["avatarbot.direct"]
         if key is None or not by_server:  # who comes to the page is no party to another's key
-            return (await self._start(request, tenant, asked)).answer
+            begun = self._begin(request, tenant, asked)
+            return await _as_long_as_waited_for(request, begun)
         if not 1 <= len(key) <= LONGEST_KEY:
             raise Refused(400, f"Idempotency-Key takes up to {LONGEST_KEY} characters.")
         try:
@@ -183,6 +184,9 @@ class Api:
         except KeyReused:
             raise Refused(422, "This Idempotency-Key came with another request before.") from None
         return started.answer
+
+    async def _begin(self, request: Request, tenant: Tenant, asked: bytes) -> Response:
+        return (await self._start(request, tenant, asked)).answer
 
     async def _start(self, request: Request, tenant: Tenant, asked: bytes) -> _Started:
         wish = wishes(asked)
@@ -241,8 +245,13 @@ class Api:
         """Begin a session with its WebRTC offer, or go on negotiating."""
         tenant = self._asker(request.scope, page=True)
         offer = wishes(await request.body()) or {}
-        if "pc_id" in offer:
+        if offer.get("pc_id"):  # Pipecat's own client says null where it has none yet
             return await self._negotiate(request.scope, self._peer(offer, tenant), offer)
+        return await _as_long_as_waited_for(request, self._offer(request, tenant, offer))
+
+    async def _offer(
+        self, request: Request, tenant: Tenant, offer: Mapping[str, Any]
+    ) -> Response:
         if problem := self._welcomes.problem("webrtc"):
             raise Refused(400, problem)
         if offer.get("type") != "offer" or not isinstance(offer.get("sdp"), str):
@@ -409,6 +418,28 @@ async def _refuse(request: Request, refused: Exception) -> Response:
 async def _fail(request: Request, error: Exception) -> Response:
     """The log has the error."""
     return refusal(500, "Something went wrong here.")
+
+
+async def _as_long_as_waited_for(
+    request: Request, work: Coroutine[Any, Any, Response]
+) -> Response:
+    """What comes of it. It is broken off when whoever asked hangs up: they will not ask again."""
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_hung_up(request.receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        return refusal(503, "Nobody waits for this any more.")  # and nobody reads it
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.wait({working, leaving})
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _nothing_more() -> Message:

@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from launcher.tenants import hash_of
 from server.page import INDEX
 
+from .processes import children
 from .serving import DEADLINE_S, ROOT, Place, Server, free_port
 from .test_rooms_start import KEY, Daily
 
@@ -443,6 +444,29 @@ async def test_duplicates_at_once_wait_for_the_first(launcher: Launcher) -> None
     assert launcher.there_are(1)()
 
 
+@pytest.mark.parametrize("path", ["/start", "/api/offer"])
+@pytest.mark.asyncio
+async def test_who_hangs_up_before_there_is_a_session_leaves_none(
+    launcher: Launcher, path: str
+) -> None:
+    body = b'{"transport": "websocket", "sdp": "v=0", "type": "offer"}'
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost:{launcher.port}\r\n"
+        f"Origin: {launcher.origin}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    (zygote,) = children(launcher.process.pid)
+    os.kill(zygote, signal.SIGSTOP)
+    try:
+        with socket.create_connection(("localhost", launcher.port), DEADLINE_S) as wire:
+            wire.sendall(head.encode() + body)
+            await launcher.until(launcher.there_are(1))
+        begun = launcher.asks("GET", "/sessions")[1][0]["sessionId"]
+    finally:
+        os.kill(zygote, signal.SIGCONT)
+    await launcher.until(launcher.there_are(0))
+    assert f"session {begun} is over: stopped" in launcher.log
+
+
 @pytest.mark.asyncio
 async def test_told_to_end_it_begins_no_more_and_waits_for_those_who_talk(
     own: Launcher,
@@ -517,7 +541,8 @@ async def test_person_comes_over_webrtc(launcher: Launcher, path: str) -> None:
     peer.addTransceiver("audio")
     try:
         await peer.setLocalDescription(await peer.createOffer())
-        offer = {"sdp": peer.localDescription.sdp, "type": "offer"}
+        offer: dict[str, Any] = {"sdp": peer.localDescription.sdp, "type": "offer"}
+        offer |= {"pc_id": None, "restart_pc": False}  # so does Pipecat's own client
         if headers:
             refused = await asyncio.to_thread(launcher.asks, "POST", path, offer)
             assert refused[0] == 401
