@@ -219,16 +219,50 @@ def handshake(port: int, token: str) -> bytes:
 MASKED_HI = b"\x81\x82" + bytes(4) + b"hi"
 
 
-@pytest.mark.parametrize("parser", ["httptools", "h11"])
-def test_what_comes_in_pieces_or_too_early_is_not_lost(tmp_path: Path, parser: str) -> None:
-    if parser == "h11":  # uvicorn's other one, where httptools cannot be imported
+@pytest.fixture(params=["httptools", "h11"])
+def parsing(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Launcher]:
+    """With each of uvicorn's parsers: the other one is used where httptools cannot be imported."""
+    if request.param == "h11":
         (tmp_path / "httptools.py").write_text("raise ImportError")
     with launched(tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}") as launcher:
-        for step, pause_s in ((7, 0.002), (10_000, 0)):
-            request = handshake(launcher.port, launcher.start()["token"]) + MASKED_HI
-            answer = slowly(launcher.port, request, step, pause_s)
-            assert answer.startswith(b"HTTP/1.1 101 ")
-            assert answer.count(b"HTTP/1.1") == 1
+        yield launcher
+
+
+LINE, PIECE = b"X-A: " + b"x" * 60_000 + b"\r\n", b"x" * 60_000
+
+
+def is_cut_off(launcher: Launcher, beginning: bytes, piece: bytes) -> None:
+    before_mb = launcher.vitals().resident_mb
+    head = f"POST / HTTP/1.1\r\nHost: localhost:{launcher.port}\r\n".encode()
+    with socket.create_connection(("localhost", launcher.port), DEADLINE_S) as wire:
+        wire.sendall(head + beginning)
+        with pytest.raises(ConnectionError):
+            for _ in range(1_000):
+                wire.sendall(piece)
+    assert launcher.vitals().resident_mb < before_mb + 10
+    assert launcher.asks("POST", "/start", b" " * 60_000)[0] == 400
+
+
+@pytest.mark.parametrize(("beginning", "piece"), [(b"", LINE), (b"X-A: ", PIECE)])
+def test_request_whose_head_has_no_end_is_cut_off(
+    parsing: Launcher, beginning: bytes, piece: bytes
+) -> None:
+    is_cut_off(parsing, beginning, piece)
+
+
+@pytest.mark.parametrize(("beginning", "piece"), [(b"1;", PIECE), (b"0\r\n", LINE)])
+def test_what_stands_between_and_behind_pieces_of_a_body_is_bounded_too(
+    launcher: Launcher, beginning: bytes, piece: bytes
+) -> None:
+    is_cut_off(launcher, b"Transfer-Encoding: chunked\r\n\r\n" + beginning, piece)
+
+
+def test_what_comes_in_pieces_or_too_early_is_not_lost(parsing: Launcher) -> None:
+    for step, pause_s in ((7, 0.002), (10_000, 0)):
+        request = handshake(parsing.port, parsing.start()["token"]) + MASKED_HI
+        answer = slowly(parsing.port, request, step, pause_s)
+        assert answer.startswith(b"HTTP/1.1 101 ")
+        assert answer.count(b"HTTP/1.1") == 1
 
 
 def slowly(port: int, request: bytes, step: int, pause_s: float) -> bytes:
@@ -594,6 +628,18 @@ def test_who_cannot_start_sessions_says_that_it_is_not_ready(tmp_path: Path) -> 
         status, answer = launcher.asks("POST", "/start", {})
         assert (status, answer) == (500, {"detail": "The session could not be started."})
         assert launcher.asks("GET", "/readyz")[0] == 503
+
+
+def test_key_in_the_error_of_a_bot_is_blotted_out(tmp_path: Path) -> None:
+    bot = tmp_path / "agent.py"
+    bot.write_text("import os\nraise ValueError(os.environ['OPENAI_API_KEY'])")
+    launcher = Launcher(tmp_path, "--bot", str(bot), OPENAI_API_KEY="SECRET-openai-key")
+    assert launcher.ended() == 1
+    launcher.stop()
+    assert launcher.errors[-1] == (
+        "avatarbot: agent.py cannot be loaded: ValueError: <redacted>\n"
+    )
+    assert "SECRET-" not in launcher.log
 
 
 @pytest.fixture(scope="module")

@@ -149,6 +149,20 @@ async def test_bot_that_cannot_be_loaded_is_told_of_in_a_sentence(tmp_path: Path
             await processes(tmp_path / "no.py", mode, server=SERVER)
 
 
+async def test_key_in_the_error_of_a_bot_is_not_logged_where_nobody_knows_it_for_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bot = write(tmp_path, "def read():\n    raise ValueError('SECRET-key')\nread()  # SECRET-key")
+    with pytest.raises(BotBroken, match="ValueError: SECRET-key"):
+        await processes(bot, server=SERVER)
+    logged = capfd.readouterr().err
+    assert logged.rstrip().endswith(f"ValueError: {bot}:3, {bot}:2")
+    assert "SECRET-" not in logged
+    with pytest.raises(BotBroken, match="There is no file"):
+        await processes(tmp_path / "no.py", server=SERVER)
+    assert capfd.readouterr().err == ""
+
+
 async def test_killed_zygote_takes_its_sessions_along_and_the_next_one_is_there(
     tmp_path: Path,
 ) -> None:
