@@ -501,14 +501,15 @@ async def test_who_hangs_up_before_there_is_a_session_leaves_none(
     assert f"session {begun} is over: stopped" in launcher.log
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.asyncio
 async def test_told_to_end_it_begins_no_more_and_waits_for_those_who_talk(
-    own: Launcher,
+    own: Launcher, number: signal.Signals
 ) -> None:
     welcome = own.start()
     async with own.dial(welcome["token"]) as wire:
         await seen(wire)
-        own.process.send_signal(signal.SIGTERM)
+        own.process.send_signal(number)
         await own.until(lambda: own.asks("GET", "/readyz")[0] == 503)
         status, headers, _ = own.ask("POST", "/start", b"{}")
         assert (status, headers["retry-after"]) == (503, "30")
@@ -526,6 +527,22 @@ async def test_told_twice_it_ends_at_once(own: Launcher) -> None:
         await own.until(lambda: own.asks("GET", "/readyz")[0] == 503)
         own.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(own.ended) == 0
+
+
+@pytest.mark.asyncio
+async def test_told_once_more_it_still_tidies_up(own: Launcher) -> None:
+    def is_closed() -> bool:
+        with socket.socket() as wire:
+            return wire.connect_ex(("127.0.0.1", own.port)) != 0
+
+    (zygote,) = children(own.process.pid)
+    os.kill(zygote, signal.SIGSTOP)  # its end is waited for
+    own.process.send_signal(signal.SIGTERM)
+    await own.until(is_closed)
+    for _ in range(2):
+        own.process.send_signal(signal.SIGTERM)
+    os.kill(zygote, signal.SIGCONT)
+    assert await asyncio.to_thread(own.ended) == 0
 
 
 def test_page_and_probes_and_description_are_served(launcher: Launcher) -> None:
