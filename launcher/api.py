@@ -249,9 +249,7 @@ class Api:
             return await self._negotiate(request.scope, self._peer(offer, tenant), offer)
         return await _as_long_as_waited_for(request, self._offer(request, tenant, offer))
 
-    async def _offer(
-        self, request: Request, tenant: Tenant, offer: Mapping[str, Any]
-    ) -> Response:
+    async def _offer(self, request: Request, tenant: Tenant, offer: Mapping[str, Any]) -> Response:
         if problem := self._welcomes.problem("webrtc"):
             raise Refused(400, problem)
         if offer.get("type") != "offer" or not isinstance(offer.get("sdp"), str):
@@ -420,9 +418,7 @@ async def _fail(request: Request, error: Exception) -> Response:
     return refusal(500, "Something went wrong here.")
 
 
-async def _as_long_as_waited_for(
-    request: Request, work: Coroutine[Any, Any, Response]
-) -> Response:
+async def _as_long_as_waited_for(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
     """What comes of it. It is broken off when whoever asked hangs up: they will not ask again."""
     working = asyncio.create_task(work)
     leaving = asyncio.create_task(_hung_up(request.receive))

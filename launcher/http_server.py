@@ -76,6 +76,7 @@ async def serve(
         trusted=trusted_proxies,
         only_trusted=not is_loopback(host),
         for_anybody=plan.for_anybody,
+        here=Addresses.of(host, port),
     )
     server = HttpServer(app, host, port, drain=drain, opened=opened)
     api.end = server.drain

@@ -237,8 +237,7 @@ def is_cut_off(launcher: Launcher, beginning: bytes, piece: bytes) -> None:
     with socket.create_connection(("localhost", launcher.port), DEADLINE_S) as wire:
         wire.sendall(head + beginning)
         with pytest.raises(ConnectionError):
-            for _ in range(1_000):
-                wire.sendall(piece)
+            wire.sendall(piece * 1_000)
     assert launcher.vitals().resident_mb < before_mb + 10
     assert launcher.asks("POST", "/start", b" " * 60_000)[0] == 400
 
@@ -566,6 +565,19 @@ def test_metrics_are_for_this_machine(own: Launcher) -> None:
     assert own.asks("GET", "/sessions", X_Forwarded_For="1.2.3.4")[0] == 401
 
 
+def test_silent_proxy_on_this_machine_is_not_this_machine(tmp_path: Path) -> None:
+    with launched(tmp_path, PUBLIC_URL="https://bot.example.com") as launcher:
+        public = {"Host": "bot.example.com", "Origin": "https://bot.example.com"}
+        assert launcher.asks("GET", "/metrics", **public)[0] == 403
+        assert launcher.asks("POST", "/drain", {}, **public)[0] == 403
+        assert launcher.asks("GET", "/sessions", **public)[0] == 401
+        assert launcher.asks("POST", "/start", {}, **public)[0] == 200
+        (session,) = launcher.asks("GET", "/sessions")[1]
+        path = f"/sessions/{session['sessionId']}"
+        assert launcher.asks("DELETE", path, **public)[0] == 401
+        assert launcher.asks("DELETE", path)[0] == 204
+
+
 def test_session_is_ended_by_whom_it_belongs_to(launcher: Launcher) -> None:
     launcher.start()
     (session,) = launcher.asks("GET", "/sessions")[1]
@@ -653,9 +665,7 @@ def test_key_in_the_error_of_a_bot_is_blotted_out(tmp_path: Path) -> None:
     launcher = Launcher(tmp_path, "--bot", str(bot), OPENAI_API_KEY="SECRET-openai-key")
     assert launcher.ended() == 1
     launcher.stop()
-    assert launcher.errors[-1] == (
-        "avatarbot: agent.py cannot be loaded: ValueError: <redacted>\n"
-    )
+    assert launcher.errors[-1] == ("avatarbot: agent.py cannot be loaded: ValueError: <redacted>\n")
     assert "SECRET-" not in launcher.log
 
 
