@@ -197,7 +197,7 @@ class Api:
         way = cast(Way, transport)
         by_server = request.scope["avatarbot.tenant"] is not None
         body = wish.get("body") if by_server else None
-        async with self._begun(tenant, way, body) as answer:
+        async with self._begun(tenant, way, body, of_page=not by_server) as answer:
             if way == "webrtc" and wish.get("enableDefaultIceServers") is True:
                 answer["iceConfig"] = _STUN
             welcome = await self._welcomes.welcome(
@@ -210,10 +210,12 @@ class Api:
             return _Started(answer["sessionId"], welcome)
 
     @asynccontextmanager
-    async def _begun(self, tenant: Tenant, way: Way, body: Any) -> AsyncIterator[dict[str, Any]]:
+    async def _begun(
+        self, tenant: Tenant, way: Way, body: Any, *, of_page: bool
+    ) -> AsyncIterator[dict[str, Any]]:
         """A new session, which ends at once if what comes next fails."""
         try:
-            answer = await self._starter.start(tenant, way, body)
+            answer = await self._starter.start(tenant, way, body, of_page=of_page)
         except (TooMany, BackendError) as error:
             raise _refused(error) from None
         try:
@@ -256,7 +258,7 @@ class Api:
             raise Refused(400, 'Send {"sdp": …, "type": "offer"}.')
         by_server = request.scope["avatarbot.tenant"] is not None
         body = offer.get("request_data", offer.get("requestData")) if by_server else None
-        async with self._begun(tenant, "webrtc", body) as begun:
+        async with self._begun(tenant, "webrtc", body, of_page=not by_server) as begun:
             answer = await self._negotiate(request.scope, begun["sessionId"], offer)
             if answer.status_code != 200:
                 raise Refused(400, "The offer was not understood.")

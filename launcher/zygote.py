@@ -74,7 +74,9 @@ class Zygote:
     async def take(self) -> SessionProcess:
         """See `Processes.take`. Where the bot has to be loaded first, that is waited for."""
         for _ in range(2):  # a zygote may be found dead only when it is asked
-            parent = self._usable() or await asyncio.shield(self._load())
+            parent = self._usable()
+            if parent is None:
+                parent = await asyncio.shield(self._load())
             try:
                 return await parent.fork()
             except ProcessError:

@@ -294,6 +294,17 @@ async def test_session_ends_when_nobody_comes_or_comes_back(tmp_path: Path) -> N
         assert "nobody is there any more" in launcher.said(told["session"])
 
 
+@pytest.mark.asyncio
+async def test_who_asked_with_a_key_has_more_time_to_come_than_the_page(tmp_path: Path) -> None:
+    tenants = TENANTS + "page = true\n"
+    with launched(tmp_path, tenants=tenants, PATIENCE_S="0.5") as launcher:
+        launcher.start()
+        _, welcome = launcher.asks("POST", "/start", {}, key="oper")
+        await launcher.until(launcher.there_are(1, key="oper"))
+        (left,) = launcher.asks("GET", "/sessions", key="oper")[1]
+        assert left["sessionId"] == welcome["sessionId"]
+
+
 def resolved(document: Any, part: Any) -> int:
     """How many references there are below; each leads somewhere."""
     if isinstance(part, list):
@@ -674,6 +685,19 @@ def daily() -> Iterator[Daily]:
     daily = Daily()
     yield daily
     daily.stop()
+
+
+def test_room_is_not_made_where_no_place_is_left(daily: Daily, tmp_path: Path) -> None:
+    with launched(
+        tmp_path,
+        *("--max-sessions", "1"),
+        DAILY_API_KEY=KEY,
+        DAILY_API_URL=f"http://127.0.0.1:{daily.port}/v1",
+    ) as launcher:
+        launcher.start()
+        before = len(daily.tokens)
+        assert launcher.asks("POST", "/start", {"transport": "daily"})[0] == 503
+        assert len(daily.tokens) == before
 
 
 @pytest.mark.parametrize("way", ["daily", "livekit"])
