@@ -641,13 +641,25 @@ async def test_person_comes_over_webrtc(launcher: Launcher, path: str) -> None:
 def test_socket_comes_to_a_session_by_the_launcher_alone(tmp_path: Path) -> None:
     with (
         tempfile.TemporaryDirectory() as short,  # a Unix socket's path is 107 bytes at most
-        launched(tmp_path, TMPDIR=short) as launcher,
+        launched(tmp_path, XDG_RUNTIME_DIR=short) as launcher,
         socket.socket(socket.AF_UNIX) as wire,
     ):
         token = launcher.start()["token"]
         wire.connect(str(next(Path(short).glob("*/*.sock"))))
         wire.sendall(handshake(launcher.port, token))
         assert wire.recv(65_536).startswith(b"HTTP/1.1 403 ")
+
+
+def test_folder_of_sockets_that_was_tidied_away_is_made_again(tmp_path: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory() as short,
+        launched(tmp_path, XDG_RUNTIME_DIR=short) as launcher,
+    ):
+        (folder,) = Path(short).iterdir()
+        folder.rmdir()
+        launcher.start()
+        (folder,) = Path(short).iterdir()
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(("count", "size"), [(20, 1_000), (1, 20_000)])
