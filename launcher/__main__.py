@@ -63,7 +63,7 @@ def main() -> None:
         RemoteError,
         tenants.TenantsError,
     ) as error:
-        raise SystemExit(f"avatarbot: {error}") from None
+        raise SystemExit(logs.redact(f"avatarbot: {error}")) from None
 
 
 def _serve(options: argparse.Namespace) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from typing import Any, cast
@@ -173,7 +173,8 @@ class Api:
         key = request.headers.get("idempotency-key")
         by_server = request.scope["avatarbot.tenant"] or request.scope["avatarbot.direct"]
         if key is None or not by_server:  # who comes to the page is no party to another's key
-            return (await self._start(request, tenant, asked)).answer
+            begun = self._begin(request, tenant, asked)
+            return await _as_long_as_waited_for(request, begun)
         if not 1 <= len(key) <= LONGEST_KEY:
             raise Refused(400, f"Idempotency-Key takes up to {LONGEST_KEY} characters.")
         try:
@@ -184,6 +185,9 @@ class Api:
             raise Refused(422, "This Idempotency-Key came with another request before.") from None
         return started.answer
 
+    async def _begin(self, request: Request, tenant: Tenant, asked: bytes) -> Response:
+        return (await self._start(request, tenant, asked)).answer
+
     async def _start(self, request: Request, tenant: Tenant, asked: bytes) -> _Started:
         wish = wishes(asked)
         transport = wanted(wish)
@@ -193,7 +197,7 @@ class Api:
         way = cast(Way, transport)
         by_server = request.scope["avatarbot.tenant"] is not None
         body = wish.get("body") if by_server else None
-        async with self._begun(tenant, way, body) as answer:
+        async with self._begun(tenant, way, body, of_page=not by_server) as answer:
             if way == "webrtc" and wish.get("enableDefaultIceServers") is True:
                 answer["iceConfig"] = _STUN
             welcome = await self._welcomes.welcome(
@@ -206,10 +210,12 @@ class Api:
             return _Started(answer["sessionId"], welcome)
 
     @asynccontextmanager
-    async def _begun(self, tenant: Tenant, way: Way, body: Any) -> AsyncIterator[dict[str, Any]]:
+    async def _begun(
+        self, tenant: Tenant, way: Way, body: Any, *, of_page: bool
+    ) -> AsyncIterator[dict[str, Any]]:
         """A new session, which ends at once if what comes next fails."""
         try:
-            answer = await self._starter.start(tenant, way, body)
+            answer = await self._starter.start(tenant, way, body, of_page=of_page)
         except (TooMany, BackendError) as error:
             raise _refused(error) from None
         try:
@@ -241,15 +247,18 @@ class Api:
         """Begin a session with its WebRTC offer, or go on negotiating."""
         tenant = self._asker(request.scope, page=True)
         offer = wishes(await request.body()) or {}
-        if "pc_id" in offer:
+        if offer.get("pc_id"):  # Pipecat's own client says null where it has none yet
             return await self._negotiate(request.scope, self._peer(offer, tenant), offer)
+        return await _as_long_as_waited_for(request, self._offer(request, tenant, offer))
+
+    async def _offer(self, request: Request, tenant: Tenant, offer: Mapping[str, Any]) -> Response:
         if problem := self._welcomes.problem("webrtc"):
             raise Refused(400, problem)
         if offer.get("type") != "offer" or not isinstance(offer.get("sdp"), str):
             raise Refused(400, 'Send {"sdp": …, "type": "offer"}.')
         by_server = request.scope["avatarbot.tenant"] is not None
         body = offer.get("request_data", offer.get("requestData")) if by_server else None
-        async with self._begun(tenant, "webrtc", body) as begun:
+        async with self._begun(tenant, "webrtc", body, of_page=not by_server) as begun:
             answer = await self._negotiate(request.scope, begun["sessionId"], offer)
             if answer.status_code != 200:
                 raise Refused(400, "The offer was not understood.")
@@ -409,6 +418,26 @@ async def _refuse(request: Request, refused: Exception) -> Response:
 async def _fail(request: Request, error: Exception) -> Response:
     """The log has the error."""
     return refusal(500, "Something went wrong here.")
+
+
+async def _as_long_as_waited_for(request: Request, work: Coroutine[Any, Any, Response]) -> Response:
+    """What comes of it. It is broken off when whoever asked hangs up: they will not ask again."""
+    working = asyncio.create_task(work)
+    leaving = asyncio.create_task(_hung_up(request.receive))
+    try:
+        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        return refusal(503, "Nobody waits for this any more.")  # and nobody reads it
+    finally:
+        working.cancel()
+        leaving.cancel()
+        await asyncio.wait({working, leaving})
+
+
+async def _hung_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 async def _nothing_more() -> Message:

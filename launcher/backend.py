@@ -89,6 +89,7 @@ class Spec:
         longest_s: How long it may last, in seconds.
         arguments: What Pipecat's arguments for the way take besides, such as a room's address.
         body: What the caller gave for the bot.
+        of_page: Whether our own page asked, which comes at once.
     """
 
     session: str
@@ -97,6 +98,7 @@ class Spec:
     longest_s: float
     arguments: Mapping[str, Any] = field(default_factory=dict, repr=False)
     body: Any = field(default=None, repr=False)
+    of_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)

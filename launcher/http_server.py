@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
-from collections.abc import Awaitable, Callable, Sequence
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +29,10 @@ from .handover import Handing
 
 CLOSING_S = 1
 """How long answers may take that are open when it ends."""
+
+_ENDING = [signal.SIGINT, signal.SIGTERM]
+if sys.platform != "win32":
+    _ENDING.append(signal.SIGHUP)  # its terminal was closed
 
 
 async def serve(
@@ -69,6 +76,7 @@ async def serve(
         trusted=trusted_proxies,
         only_trusted=not is_loopback(host),
         for_anybody=plan.for_anybody,
+        here=Addresses.of(host, port),
     )
     server = HttpServer(app, host, port, drain=drain, opened=opened)
     api.end = server.drain
@@ -113,12 +121,22 @@ class HttpServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
-        self._loop = asyncio.get_running_loop()
         if self.started:
             self._opened()
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """They stay captured: none of them breaks off what is tidied up behind `serve`."""
+        self._loop = asyncio.get_running_loop()
+        for number in _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # as `nohup` wants it
+                signal.signal(number, self.handle_exit)
+        yield
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Told once, it drains; told twice, it ends."""
+        if self.should_exit:
+            return
         if self._draining is None:
             self._loop.call_soon_threadsafe(self.drain)
         else:
@@ -130,5 +148,7 @@ class HttpServer(uvicorn.Server):
             self._draining = asyncio.create_task(self._end(), name="drain")
 
     async def _end(self) -> None:
-        await self._drain()
-        self.should_exit = True
+        try:
+            await self._drain()
+        finally:
+            self.should_exit = True

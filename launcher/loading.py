@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+import traceback
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -75,11 +76,22 @@ def load(path: Path, channel: Channel) -> ModuleType | None:
         module = bot_file.load(path)
     except bot_file.BotError as error:
         files = {*bot_file.files(path), *error.files}
-        logger.opt(exception=error.__cause__).error(str(error))
+        if (cause := error.__cause__) is not None and (places := _places(cause)):
+            logger.error(f"{type(cause).__name__}: {places}")
         channel.send_blocking(Loaded(sorted(files), error=str(error)))
         return None
     configure_logs(sys.stderr, module)
     return module
+
+
+def _places(error: BaseException) -> str:
+    """Where it came from. Its text and the lines of code may hold a key, and are not for the log.
+
+    The text goes to the launcher, who knows what to blot out.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    within = [each for each in frames if Path(each.filename).is_file()]
+    return ", ".join(f"{each.filename}:{each.lineno}" for each in within[1:])  # ours is the first
 
 
 def server(name: str) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import tempfile
 from collections.abc import Mapping
@@ -46,7 +47,7 @@ class LocalBackend:
             spec,
             self._limits,
             self._surroundings,
-            folder=Path(self._folder.name),
+            folder=self._place_of_sockets(),
             over=lambda: self._sessions.pop(spec.session),
         )
         self._sessions[spec.session] = session  # the place is taken before anything is awaited
@@ -99,6 +100,13 @@ class LocalBackend:
     async def _all_gone(self) -> None:
         await asyncio.gather(*(session.gone() for session in self._sessions.values()))
 
+    def _place_of_sockets(self) -> Path:
+        """The folder; another one where something has tidied it away."""
+        if not Path(self._folder.name).is_dir():
+            self._folder.cleanup()
+            self._folder = _short_folder()
+        return Path(self._folder.name)
+
     def _found(self, session: str) -> RunningSession:
         try:
             return self._sessions[session]
@@ -107,6 +115,10 @@ class LocalBackend:
 
 
 def _short_folder() -> tempfile.TemporaryDirectory[str]:
-    """A new folder (0700), even where those for passing files have names too long for a socket."""
-    folder = "/tmp" if len(tempfile.gettempdir()) > LONGEST_FOLDER else None
-    return tempfile.TemporaryDirectory(prefix="avatarbot-", dir=folder)
+    """A new folder (0700) whose name is short enough for a socket's.
+
+    It is where a user's programs keep such things, or else with files that pass.
+    """
+    folders = (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir())
+    fits = (each for each in folders if 0 < len(each) <= LONGEST_FOLDER and Path(each).is_dir())
+    return tempfile.TemporaryDirectory(prefix="avatarbot-", dir=next(fits, "/tmp"))

@@ -9,7 +9,7 @@ from typing import Any
 
 from server import rooms
 
-from .backend import Backend, BackendError, Spec, StartFailed, Way
+from .backend import Backend, BackendError, Draining, Full, Spec, StartFailed, Way
 from .metrics import Metrics
 from .tenants import Tenant, Tenants, TooMany
 
@@ -41,13 +41,14 @@ class Starter:
         """Whether a session could not be started just now."""
         return asyncio.get_running_loop().time() < self._failed_at + UNREADY_S
 
-    async def start(self, tenant: Tenant, way: Way, body: Any) -> dict[str, Any]:
+    async def start(self, tenant: Tenant, way: Way, body: Any, *, of_page: bool) -> dict[str, Any]:
         """Begin a session; returns what Pipecat's runner would answer.
 
         Args:
             tenant: Whose it is.
             way: How the person comes.
             body: For the bot.
+            of_page: Whether our own page asks.
 
         Raises:
             TooMany, BackendError
@@ -56,8 +57,9 @@ class Starter:
         longest_s = min(self._longest_s, tenant.max_session_seconds or self._longest_s)
         try:
             with self._tenants.quota(tenant.name).place(session, self.living(tenant.name)):
+                self._check_capacity()
                 arguments, answer = await _room(way, session)
-                spec = Spec(session, tenant.name, way, longest_s, arguments, body or {})
+                spec = Spec(session, tenant.name, way, longest_s, arguments, body or {}, of_page)
                 await self._backend.start(spec)
         except (TooMany, BackendError) as error:
             self._metrics.started(type(error).__name__.lower())
@@ -67,6 +69,14 @@ class Starter:
         self._metrics.started("ready")
         self._failed_at = -math.inf
         return answer
+
+    def _check_capacity(self) -> None:
+        """Before a room is made for nobody. The backend has the last word."""
+        capacity = self._backend.capacity()
+        if capacity.draining:
+            raise Draining
+        if capacity.used >= capacity.most:
+            raise Full
 
     def living(self, tenant: str | None = None) -> frozenset[str]:
         """The ids of the sessions that there are, of a tenant or of all."""

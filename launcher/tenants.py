@@ -10,7 +10,7 @@
     page = false                # whether our own page's sessions are its
     admin = false               # whether its keys may see the metrics and drain the server
 
-Without a file there is one tenant, `local`, whose sessions our own page begins.
+Without a file there is one tenant, `local`, whose sessions our own page begins, 60 in a minute.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Tenant:
     admin: bool = False
 
 
-LOCAL = Tenant("local", page=True)
+LOCAL = Tenant("local", starts_per_minute=60, page=True)
 
 
 class Tenants:

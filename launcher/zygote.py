@@ -27,6 +27,8 @@ LONGEST_S = 12 * 3600.0
 class Zygote:
     """See `processes.Processes`. When the bot's files change, new sessions get the new version.
 
+    It is loaded beside: up to when it is there, they get the one before.
+
     Args:
         bot: The bot's file.
         server: The class of a session's server: module and name.
@@ -40,7 +42,7 @@ class Zygote:
         self._current: Parent | None = None
         self._retired: set[Parent] = set()
         self._closed = False
-        self._turn = asyncio.Lock()
+        self._loading: asyncio.Task[Parent] | None = None
         self._tried: Fingerprint = fingerprint([str(self._bot)])
         self._broken: BotBroken | None = None
         self._retry_at = 0.0
@@ -67,14 +69,14 @@ class Zygote:
         """
         if sys.platform != "linux":
             raise CannotFork("This system cannot fork safely.")
-        async with self._turn:
-            await self._load()
+        await asyncio.shield(self._load())
 
     async def take(self) -> SessionProcess:
-        """See `Processes.take`. It takes longer where the bot has to be loaded anew."""
+        """See `Processes.take`. Where the bot has to be loaded first, that is waited for."""
         for _ in range(2):  # a zygote may be found dead only when it is asked
-            async with self._turn:
-                parent = await self._fresh()
+            parent = self._usable()
+            if parent is None:
+                parent = await asyncio.shield(self._load())
             try:
                 return await parent.fork()
             except ProcessError:
@@ -85,35 +87,50 @@ class Zygote:
     async def close(self) -> None:
         """See `Processes.close`."""
         self._closed = True
-        async with self._turn:
-            self._retire()
+        if self._loading:
+            self._loading.cancel()
+            await asyncio.wait({self._loading})
+        self._retire()
         await asyncio.gather(*(each.ended() for each in self._retired if each.idle))
 
-    async def _fresh(self) -> Parent:
-        """A zygote of the bot as it is now; of how it was, where it cannot be loaded now."""
+    def _usable(self) -> Parent | None:
+        """The zygote that there is, though a new one may be on its way; None: it is dead.
+
+        Raises:
+            ProcessError: There will be none.
+        """
         if self._closed:
             raise ProcessError("No more processes are started.")
         now = asyncio.get_running_loop().time()
         if self._current is None or not self._current.alive:
             if self._broken and now < self._retry_at and not self._changed():
                 raise self._broken
-            return await self._load()
-        if now < self._look_at:
-            return self._current
-        self._look_at = now + LOOK_S
-        if now < self._replace_at and not self._changed():
-            return self._current
-        try:
-            return await self._load()
-        except ProcessError as error:
-            self._replace_at = now + self._longest_s
-            logger.error(f"New sessions still get the version before the last change: {error}")
-            return self._current
+            return None
+        if now >= self._look_at:
+            self._look_at = now + LOOK_S
+            if not self._loading and (now >= self._replace_at or self._changed()):
+                self._load()
+        return self._current
 
     def _changed(self) -> bool:
         return fingerprint(self._tried) != self._tried
 
-    async def _load(self) -> Parent:
+    def _load(self) -> asyncio.Task[Parent]:
+        """Load the bot, whoever waits for it: once for all, and it outlives each of them."""
+        if self._loading is None:
+            self._loading = asyncio.create_task(self._loaded(), name="load the bot")
+            self._loading.add_done_callback(self._loading_ended)
+        return self._loading
+
+    def _loading_ended(self, task: asyncio.Task[Parent]) -> None:
+        self._loading = None
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if not self._closed and self._current is not None and self._current.alive:
+            self._replace_at = asyncio.get_running_loop().time() + self._longest_s
+            logger.error(f"New sessions still get the version before the last change: {error}")
+
+    async def _loaded(self) -> Parent:
         now = asyncio.get_running_loop().time()
         before = fingerprint(self._tried)  # a change while it is loaded is one that comes after
         try:
@@ -124,6 +141,8 @@ class Zygote:
             self._tried = fingerprint(error.files) | before
             self._broken, self._retry_at = error, asyncio.get_running_loop().time() + PAUSE_S
             raise
+        except asyncio.CancelledError:
+            raise ProcessError("No more processes are started.") from None
         self._broken = None
         self._tried = fingerprint(loaded.files)
         self._tried |= {file: was for file, was in before.items() if file in self._tried}

@@ -20,6 +20,8 @@ LONGEST_STALL_S = 4.0
 """How long the other side may take nothing of what is sent."""
 LONGEST_SILENCE_S = 10.0
 """How long a request may take to come, its body apart (for that see `gate.SLOWEST_BODY_S`)."""
+LARGEST_HEAD = 64 * 1024
+"""Bytes that may come without anything of them being understood. h11 has a bound of its own."""
 UNSENT_BYTES = 64 * 1024
 """What the system keeps for a slow WebSocket: a second of voice, not the megabytes it would."""
 BYTES_PER_S, MOST_BYTES = 128 * 1024, 1024 * 1024
@@ -74,6 +76,7 @@ class Http(_Impatient, AutoHTTPProtocol):  # type: ignore[misc, valid-type]
     conn: Any
     """h11's, where httptools is not installed."""
     _piece = b""
+    _unread_bytes = 0
     _watched: Any = None
     _silent: asyncio.TimerHandle | None = None
 
@@ -88,7 +91,21 @@ class Http(_Impatient, AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     def data_received(self, data: bytes) -> None:
         self._piece = data
+        if hasattr(self, "parser"):  # httptools
+            self._unread_bytes += len(data)
         super().data_received(data)
+        if self._unread_bytes > LARGEST_HEAD:
+            self._end("the head of a request has no end")
+
+    def on_headers_complete(self) -> None:
+        """httptools has read the head of a request."""
+        self._unread_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """httptools has read a piece of a body."""
+        self._unread_bytes = 0
+        super().on_body(body)
 
     def handle_websocket_upgrade(self, *event: Any) -> None:
         """uvicorn forgets what came in one piece with the request, from a client that is early."""

@@ -12,7 +12,7 @@ from loguru import logger
 from launcher import session_server
 
 if patience_s := os.environ.get("PATIENCE_S"):
-    session_server.JOINING_S = session_server.REJOIN_S = float(patience_s)
+    session_server.PAGE_JOINING_S = session_server.REJOIN_S = float(patience_s)
 
 router = APIRouter()
 

@@ -23,6 +23,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from launcher.tenants import hash_of
 from server.page import INDEX
 
+from .processes import children
 from .serving import DEADLINE_S, ROOT, Place, Server, free_port
 from .test_rooms_start import KEY, Daily
 
@@ -218,16 +219,49 @@ def handshake(port: int, token: str) -> bytes:
 MASKED_HI = b"\x81\x82" + bytes(4) + b"hi"
 
 
-@pytest.mark.parametrize("parser", ["httptools", "h11"])
-def test_what_comes_in_pieces_or_too_early_is_not_lost(tmp_path: Path, parser: str) -> None:
-    if parser == "h11":  # uvicorn's other one, where httptools cannot be imported
+@pytest.fixture(params=["httptools", "h11"])
+def parsing(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Launcher]:
+    """With each of uvicorn's parsers: the other one is used where httptools cannot be imported."""
+    if request.param == "h11":
         (tmp_path / "httptools.py").write_text("raise ImportError")
     with launched(tmp_path, PYTHONPATH=f"{tmp_path}:{ROOT}") as launcher:
-        for step, pause_s in ((7, 0.002), (10_000, 0)):
-            request = handshake(launcher.port, launcher.start()["token"]) + MASKED_HI
-            answer = slowly(launcher.port, request, step, pause_s)
-            assert answer.startswith(b"HTTP/1.1 101 ")
-            assert answer.count(b"HTTP/1.1") == 1
+        yield launcher
+
+
+LINE, PIECE = b"X-A: " + b"x" * 60_000 + b"\r\n", b"x" * 60_000
+
+
+def is_cut_off(launcher: Launcher, beginning: bytes, piece: bytes) -> None:
+    before_mb = launcher.vitals().resident_mb
+    head = f"POST / HTTP/1.1\r\nHost: localhost:{launcher.port}\r\n".encode()
+    with socket.create_connection(("localhost", launcher.port), DEADLINE_S) as wire:
+        wire.sendall(head + beginning)
+        with pytest.raises(ConnectionError):
+            wire.sendall(piece * 1_000)
+    assert launcher.vitals().resident_mb < before_mb + 10
+    assert launcher.asks("POST", "/start", b" " * 60_000)[0] == 400
+
+
+@pytest.mark.parametrize(("beginning", "piece"), [(b"", LINE), (b"X-A: ", PIECE)])
+def test_request_whose_head_has_no_end_is_cut_off(
+    parsing: Launcher, beginning: bytes, piece: bytes
+) -> None:
+    is_cut_off(parsing, beginning, piece)
+
+
+@pytest.mark.parametrize(("beginning", "piece"), [(b"1;", PIECE), (b"0\r\n", LINE)])
+def test_what_stands_between_and_behind_pieces_of_a_body_is_bounded_too(
+    launcher: Launcher, beginning: bytes, piece: bytes
+) -> None:
+    is_cut_off(launcher, b"Transfer-Encoding: chunked\r\n\r\n" + beginning, piece)
+
+
+def test_what_comes_in_pieces_or_too_early_is_not_lost(parsing: Launcher) -> None:
+    for step, pause_s in ((7, 0.002), (10_000, 0)):
+        request = handshake(parsing.port, parsing.start()["token"]) + MASKED_HI
+        answer = slowly(parsing.port, request, step, pause_s)
+        assert answer.startswith(b"HTTP/1.1 101 ")
+        assert answer.count(b"HTTP/1.1") == 1
 
 
 def slowly(port: int, request: bytes, step: int, pause_s: float) -> bytes:
@@ -258,6 +292,17 @@ async def test_session_ends_when_nobody_comes_or_comes_back(tmp_path: Path) -> N
         await launcher.until(launcher.there_are(0))
         assert launcher.is_over(told["session"])
         assert "nobody is there any more" in launcher.said(told["session"])
+
+
+@pytest.mark.asyncio
+async def test_who_asked_with_a_key_has_more_time_to_come_than_the_page(tmp_path: Path) -> None:
+    tenants = TENANTS + "page = true\n"
+    with launched(tmp_path, tenants=tenants, PATIENCE_S="0.5") as launcher:
+        launcher.start()
+        _, welcome = launcher.asks("POST", "/start", {}, key="oper")
+        await launcher.until(launcher.there_are(1, key="oper"))
+        (left,) = launcher.asks("GET", "/sessions", key="oper")[1]
+        assert left["sessionId"] == welcome["sessionId"]
 
 
 def resolved(document: Any, part: Any) -> int:
@@ -443,14 +488,38 @@ async def test_duplicates_at_once_wait_for_the_first(launcher: Launcher) -> None
     assert launcher.there_are(1)()
 
 
+@pytest.mark.parametrize("path", ["/start", "/api/offer"])
+@pytest.mark.asyncio
+async def test_who_hangs_up_before_there_is_a_session_leaves_none(
+    launcher: Launcher, path: str
+) -> None:
+    body = b'{"transport": "websocket", "sdp": "v=0", "type": "offer"}'
+    head = (
+        f"POST {path} HTTP/1.1\r\nHost: localhost:{launcher.port}\r\n"
+        f"Origin: {launcher.origin}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    (zygote,) = children(launcher.process.pid)
+    os.kill(zygote, signal.SIGSTOP)
+    try:
+        with socket.create_connection(("localhost", launcher.port), DEADLINE_S) as wire:
+            wire.sendall(head.encode() + body)
+            await launcher.until(launcher.there_are(1))
+        begun = launcher.asks("GET", "/sessions")[1][0]["sessionId"]
+    finally:
+        os.kill(zygote, signal.SIGCONT)
+    await launcher.until(launcher.there_are(0))
+    assert f"session {begun} is over: stopped" in launcher.log
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 @pytest.mark.asyncio
 async def test_told_to_end_it_begins_no_more_and_waits_for_those_who_talk(
-    own: Launcher,
+    own: Launcher, number: signal.Signals
 ) -> None:
     welcome = own.start()
     async with own.dial(welcome["token"]) as wire:
         await seen(wire)
-        own.process.send_signal(signal.SIGTERM)
+        own.process.send_signal(number)
         await own.until(lambda: own.asks("GET", "/readyz")[0] == 503)
         status, headers, _ = own.ask("POST", "/start", b"{}")
         assert (status, headers["retry-after"]) == (503, "30")
@@ -468,6 +537,22 @@ async def test_told_twice_it_ends_at_once(own: Launcher) -> None:
         await own.until(lambda: own.asks("GET", "/readyz")[0] == 503)
         own.process.send_signal(signal.SIGTERM)
         assert await asyncio.to_thread(own.ended) == 0
+
+
+@pytest.mark.asyncio
+async def test_told_once_more_it_still_tidies_up(own: Launcher) -> None:
+    def is_closed() -> bool:
+        with socket.socket() as wire:
+            return wire.connect_ex(("127.0.0.1", own.port)) != 0
+
+    (zygote,) = children(own.process.pid)
+    os.kill(zygote, signal.SIGSTOP)  # its end is waited for
+    own.process.send_signal(signal.SIGTERM)
+    await own.until(is_closed)
+    for _ in range(2):
+        own.process.send_signal(signal.SIGTERM)
+    os.kill(zygote, signal.SIGCONT)
+    assert await asyncio.to_thread(own.ended) == 0
 
 
 def test_page_and_probes_and_description_are_served(launcher: Launcher) -> None:
@@ -489,6 +574,19 @@ def test_metrics_are_for_this_machine(own: Launcher) -> None:
     assert own.asks("GET", "/metrics", X_Forwarded_For="1.2.3.4")[0] == 403
     assert own.asks("POST", "/drain", {}, X_Forwarded_For="1.2.3.4")[0] == 403
     assert own.asks("GET", "/sessions", X_Forwarded_For="1.2.3.4")[0] == 401
+
+
+def test_silent_proxy_on_this_machine_is_not_this_machine(tmp_path: Path) -> None:
+    with launched(tmp_path, PUBLIC_URL="https://bot.example.com") as launcher:
+        public = {"Host": "bot.example.com", "Origin": "https://bot.example.com"}
+        assert launcher.asks("GET", "/metrics", **public)[0] == 403
+        assert launcher.asks("POST", "/drain", {}, **public)[0] == 403
+        assert launcher.asks("GET", "/sessions", **public)[0] == 401
+        assert launcher.asks("POST", "/start", {}, **public)[0] == 200
+        (session,) = launcher.asks("GET", "/sessions")[1]
+        path = f"/sessions/{session['sessionId']}"
+        assert launcher.asks("DELETE", path, **public)[0] == 401
+        assert launcher.asks("DELETE", path)[0] == 204
 
 
 def test_session_is_ended_by_whom_it_belongs_to(launcher: Launcher) -> None:
@@ -517,7 +615,8 @@ async def test_person_comes_over_webrtc(launcher: Launcher, path: str) -> None:
     peer.addTransceiver("audio")
     try:
         await peer.setLocalDescription(await peer.createOffer())
-        offer = {"sdp": peer.localDescription.sdp, "type": "offer"}
+        offer: dict[str, Any] = {"sdp": peer.localDescription.sdp, "type": "offer"}
+        offer |= {"pc_id": None, "restart_pc": False}  # so does Pipecat's own client
         if headers:
             refused = await asyncio.to_thread(launcher.asks, "POST", path, offer)
             assert refused[0] == 401
@@ -542,13 +641,25 @@ async def test_person_comes_over_webrtc(launcher: Launcher, path: str) -> None:
 def test_socket_comes_to_a_session_by_the_launcher_alone(tmp_path: Path) -> None:
     with (
         tempfile.TemporaryDirectory() as short,  # a Unix socket's path is 107 bytes at most
-        launched(tmp_path, TMPDIR=short) as launcher,
+        launched(tmp_path, XDG_RUNTIME_DIR=short) as launcher,
         socket.socket(socket.AF_UNIX) as wire,
     ):
         token = launcher.start()["token"]
         wire.connect(str(next(Path(short).glob("*/*.sock"))))
         wire.sendall(handshake(launcher.port, token))
         assert wire.recv(65_536).startswith(b"HTTP/1.1 403 ")
+
+
+def test_folder_of_sockets_that_was_tidied_away_is_made_again(tmp_path: Path) -> None:
+    with (
+        tempfile.TemporaryDirectory() as short,
+        launched(tmp_path, XDG_RUNTIME_DIR=short) as launcher,
+    ):
+        (folder,) = Path(short).iterdir()
+        folder.rmdir()
+        launcher.start()
+        (folder,) = Path(short).iterdir()
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(("count", "size"), [(20, 1_000), (1, 20_000)])
@@ -571,11 +682,34 @@ def test_who_cannot_start_sessions_says_that_it_is_not_ready(tmp_path: Path) -> 
         assert launcher.asks("GET", "/readyz")[0] == 503
 
 
+def test_key_in_the_error_of_a_bot_is_blotted_out(tmp_path: Path) -> None:
+    bot = tmp_path / "agent.py"
+    bot.write_text("import os\nraise ValueError(os.environ['OPENAI_API_KEY'])")
+    launcher = Launcher(tmp_path, "--bot", str(bot), OPENAI_API_KEY="SECRET-openai-key")
+    assert launcher.ended() == 1
+    launcher.stop()
+    assert launcher.errors[-1] == ("avatarbot: agent.py cannot be loaded: ValueError: <redacted>\n")
+    assert "SECRET-" not in launcher.log
+
+
 @pytest.fixture(scope="module")
 def daily() -> Iterator[Daily]:
     daily = Daily()
     yield daily
     daily.stop()
+
+
+def test_room_is_not_made_where_no_place_is_left(daily: Daily, tmp_path: Path) -> None:
+    with launched(
+        tmp_path,
+        *("--max-sessions", "1"),
+        DAILY_API_KEY=KEY,
+        DAILY_API_URL=f"http://127.0.0.1:{daily.port}/v1",
+    ) as launcher:
+        launcher.start()
+        before = len(daily.tokens)
+        assert launcher.asks("POST", "/start", {"transport": "daily"})[0] == 503
+        assert len(daily.tokens) == before
 
 
 @pytest.mark.parametrize("way", ["daily", "livekit"])

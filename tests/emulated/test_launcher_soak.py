@@ -19,7 +19,11 @@ GROWN_MB = 8.0
 
 @pytest.mark.parametrize("count", [15, pytest.param(1_000, marks=pytest.mark.long)])
 async def test_sessions_leave_nothing_in_launcher_and_zygote(tmp_path: Path, count: int) -> None:
-    async with running_bot(tmp_path, *LAUNCHER, GREETING="Hello.") as launcher:
+    tenants = tmp_path / "tenants.toml"
+    tenants.touch(0o600)
+    tenants.write_text('[[tenant]]\nname = "soak"\npage = true\n')  # as many as it can
+    options = {"GREETING": "Hello.", "TENANTS_FILE": str(tenants)}
+    async with running_bot(tmp_path, *LAUNCHER, **options) as launcher:
         (zygote,) = children(launcher.process.pid)
         before: list[Vitals] = []
         for number in range(SETTLED + count):

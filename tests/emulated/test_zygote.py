@@ -149,6 +149,20 @@ async def test_bot_that_cannot_be_loaded_is_told_of_in_a_sentence(tmp_path: Path
             await processes(tmp_path / "no.py", mode, server=SERVER)
 
 
+async def test_key_in_the_error_of_a_bot_is_not_logged_where_nobody_knows_it_for_one(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    bot = write(tmp_path, "def read():\n    raise ValueError('SECRET-key')\nread()  # SECRET-key")
+    with pytest.raises(BotBroken, match="ValueError: SECRET-key"):
+        await processes(bot, server=SERVER)
+    logged = capfd.readouterr().err
+    assert logged.rstrip().endswith(f"ValueError: {bot}:3, {bot}:2")
+    assert "SECRET-" not in logged
+    with pytest.raises(BotBroken, match="There is no file"):
+        await processes(tmp_path / "no.py", server=SERVER)
+    assert capfd.readouterr().err == ""
+
+
 async def test_killed_zygote_takes_its_sessions_along_and_the_next_one_is_there(
     tmp_path: Path,
 ) -> None:
@@ -244,6 +258,60 @@ async def test_changed_bot_is_what_new_sessions_get(tmp_path: Path, mode: Mode) 
         await next_version(found, "3")
 
 
+def slow(folder: Path, text: str) -> str:
+    """A bot that is loaded when there is a file `go`, and counts in `loads` how often."""
+    return f"""
+import os, time
+open({str(folder / "loads")!r}, "a").write("x")
+while not os.path.exists({str(folder / "go")!r}):
+    time.sleep(0.01)
+{text}"""
+
+
+async def test_new_version_is_loaded_beside_and_the_old_one_serves_meanwhile(
+    tmp_path: Path,
+) -> None:
+    loads = tmp_path / "loads"
+    async with source(write(tmp_path, VERSION.format(1))) as found:
+        write(tmp_path, slow(tmp_path, VERSION.format(2)))
+        async with asyncio.timeout(DEADLINE_S):
+            while not loads.exists():
+                assert await version(found) == "1"
+        found._look_at = 0.0  # as if a second had passed
+        assert await version(found) == "1"
+        (tmp_path / "go").touch()
+        await next_version(found, "2")
+        assert loads.read_text() == "x"
+
+
+async def test_who_no_longer_waits_for_the_bot_does_not_end_its_loading(tmp_path: Path) -> None:
+    loads = tmp_path / "loads"
+    async with source(write(tmp_path, BOT)) as found:
+        write(tmp_path, slow(tmp_path, BOT))
+        os.kill(found.pid, signal.SIGKILL)
+        impatient, patient = asyncio.create_task(found.take()), asyncio.create_task(found.take())
+        await until(loads.exists)
+        impatient.cancel()
+        (tmp_path / "go").touch()
+        async with asyncio.timeout(DEADLINE_S):
+            taken = await patient
+        taken.discard()
+        await taken.gone
+        assert impatient.cancelled()
+        assert loads.read_text() == "x"
+
+
+async def test_closed_while_the_bot_is_loaded_nobody_waits_on(tmp_path: Path) -> None:
+    async with source(write(tmp_path, BOT)) as found:
+        write(tmp_path, slow(tmp_path, BOT))
+        os.kill(found.pid, signal.SIGKILL)
+        asking = asyncio.create_task(found.take())
+        await until((tmp_path / "loads").exists)
+        await found.close()
+        with pytest.raises(ProcessError, match="No more processes"):
+            await asking
+
+
 async def test_zygote_of_the_old_version_ends_with_its_last_session(tmp_path: Path) -> None:
     async with source(write(tmp_path, BOT)) as found:
         async with session(found, "stay") as running:
@@ -264,13 +332,16 @@ async def test_version_that_cannot_be_loaded_is_told_of_once_and_not_used(
     async with source(write(tmp_path, VERSION.format(1))) as found:
         write(tmp_path, "import sibling")
         write(tmp_path, "x = =", "sibling.py")
+
+        def errors() -> list[str]:
+            return [each for each in told if "sibling.py, line 1" in each]
+
         async with asyncio.timeout(DEADLINE_S):
-            while not told:
+            while not errors():
                 assert await version(found) == "1"
         found._look_at = 0.0  # as if a second had passed
         assert await version(found) == "1"
-        errors = [each for each in told if "sibling.py, line 1" in each]
-        assert len(errors) == 1, told
+        assert len(errors()) == 1, told
         write(tmp_path, VERSION.format(2), "sibling.py")
         write(tmp_path, "from sibling import bot")
         await next_version(found, "2")

@@ -107,7 +107,9 @@ def _host() -> str:
     """The machine as seen from here; each container has process numbers of its own."""
     machine = _text(Path("/etc/machine-id"))[:12]
     numbers = os.readlink(_PROC / "self/ns/pid") if sys.platform == "linux" else ""
-    return "/".join(each for each in (platform.node(), machine, numbers) if each)
+    # Not `platform.node()`: it keeps the name that the machine had when it was first asked.
+    name = platform.node() if sys.platform == "win32" else os.uname().nodename
+    return "/".join(each for each in (name, machine, numbers) if each)
 
 
 def _boot() -> str:

@@ -160,3 +160,13 @@ async def test_starts_come_back_with_time_and_refusals_cost_nothing() -> None:
     await asyncio.sleep(30)
     assert begin() is None
     assert begin() == pytest.approx(30)
+
+
+@pytest.mark.asyncio
+async def test_page_alone_begins_sixty_in_a_minute() -> None:
+    quota = Tenants().quota("local")
+    for number in range(60):
+        with quota.place(str(number), set()):
+            pass
+    with pytest.raises(TooMany), quota.place("60", set()):
+        pass

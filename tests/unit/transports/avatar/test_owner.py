@@ -32,6 +32,16 @@ def test_this_process_lives() -> None:
     assert not is_dead(me, NOWHERE)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="it has no uname")
+def test_machine_that_is_renamed_is_told_by_all_its_processes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    this_process()
+    renamed = os.uname_result(("Linux", "renamed", "6", "1", "x86_64"))
+    monkeypatch.setattr(os, "uname", lambda: renamed)
+    assert this_process().host.split("/")[0] == "renamed"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="nobody is dead there")
 def test_another_process_lives_until_it_has_ended() -> None:
     child = subprocess.Popen(
