@@ -30,9 +30,6 @@ from transports.avatar.vendor import short
 TRY_S = 10.0
 """How long a vendor may take to answer, in seconds."""
 
-LEAVING_S = 0.8
-"""How long the end of a launcher waits for what is being stopped."""
-
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 60.0
 """Between two tries; each pause is twice the one before."""
 
@@ -63,6 +60,8 @@ class Figures:
 
 class Reaper:
     """Looks after the sessions of some accounts: `async with Reaper(…) as reaper`.
+
+    Its end waits up to `REAP_S` for what is being stopped.
 
     Args:
         journal: Where they stand.
@@ -96,7 +95,7 @@ class Reaper:
         traceback: TracebackType | None,
     ) -> None:
         self._sweeping.cancel()
-        await _wait([*self._running - {self._sweeping}], LEAVING_S)
+        await _wait([*self._running - {self._sweeping}], REAP_S)
         for entry in self._trying.values():
             logger.warning(f"{entry} is not stopped: the next start goes on with it")
         for task in self._running:

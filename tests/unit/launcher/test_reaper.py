@@ -179,6 +179,20 @@ async def test_what_is_not_stopped_at_the_end_is_told_and_left_to_the_next_start
     assert await open_sessions(tmp_path) == ["s1"]
 
 
+async def test_end_waits_for_a_slow_vendor_and_for_nothing_else(tmp_path: Path) -> None:
+    now = asyncio.get_running_loop().time
+    owner = await leave(tmp_path, "s1")
+    vendor = Vendor(VendorUnreachable("V"), VendorUnreachable("V"), VendorUnreachable("V"))
+    async with Reaper(Journal(tmp_path), [vendor.account]) as reaper:
+        await reaper.ended(owner, within_s=0)
+        began = now()
+    assert vendor.stopped == ["s1"]
+    assert now() - began == pytest.approx(0.25 + 0.5 + 1)
+    async with Reaper(Journal(tmp_path), [vendor.account]):
+        began = now()
+    assert now() == began
+
+
 async def test_journal_that_cannot_be_used_keeps_from_starting(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").symlink_to(tmp_path / "elsewhere")
     async with Reaper(Journal(tmp_path), [Vendor().account]) as reaper:
