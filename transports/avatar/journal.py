@@ -34,7 +34,7 @@ from loguru import logger
 
 from .errors import AvatarError, JournalUnusable, NoSlotLeft
 from .journal_file import read_or_make_key, transaction
-from .owner import Owner, be_present, is_dead, this_process
+from .owner import Owner, be_present, is_alive, is_dead, this_process
 from .vendor import short
 
 __all__ = ["Entry", "Journal", "Standing", "reap"]
@@ -270,31 +270,24 @@ class Journal:
             )
         )
 
+    async def limit(self, entry: str, seconds: float) -> None:
+        """Note after how long from now the vendor ends the session, where it has said so.
+
+        Raises:
+            JournalUnusable: And then the limit that was noted first stays.
+        """
+        until = time.time() + seconds
+        await self._do(
+            lambda rows: rows.execute("UPDATE entry SET until = ? WHERE id = ?", (until, entry))
+        )
+
     async def strike(self, entry: str) -> None:
         """The session is over, or never was. Its slot is free.
 
         Raises:
             JournalUnusable
         """
-
-        def write(rows: sqlite3.Connection) -> None:
-            now = time.time()
-            rows.execute(
-                "INSERT INTO paid SELECT account,"
-                " max(0, min(?, until) - coalesce(named_at, opened_at)) FROM entry"
-                " WHERE id = ? AND session IS NOT NULL"
-                " ON CONFLICT (account) DO UPDATE SET seconds = seconds + excluded.seconds",
-                (now, entry),
-            )
-            rows.execute(
-                "INSERT OR REPLACE INTO past SELECT account, session, ? FROM entry"
-                " WHERE id = ? AND session IS NOT NULL",
-                (now, entry),
-            )
-            rows.execute("DELETE FROM past WHERE ended_at < ?", (now - REMEMBERED_S,))
-            rows.execute("DELETE FROM entry WHERE id = ?", (entry,))
-
-        await self._do(write)
+        await self._do(lambda rows: _strike(rows, entry))
 
     # What there is
 
@@ -318,8 +311,8 @@ class Journal:
             self._tidy(rows)
             found = rows.execute(
                 "SELECT total(reserved), total(NOT reserved AND session IS NULL),"
-                " total(session IS NOT NULL) FROM entry WHERE account = ?",
-                (mine,),
+                " total(session IS NOT NULL) FROM entry WHERE account = ? AND until > ?",
+                (mine, time.time()),
             )
             reserved, nameless, named = map(int, found.fetchone())
             found = rows.execute("SELECT total(seconds) FROM paid WHERE account = ?", (mine,))
@@ -419,17 +412,29 @@ class Journal:
 
     def _check_slots(self, rows: sqlite3.Connection, vendor: str, account: str, most: int) -> None:
         self._tidy(rows)
-        found = rows.execute("SELECT count(*) FROM entry WHERE account = ?", (account,))
+        found = rows.execute(
+            "SELECT count(*) FROM entry WHERE account = ? AND until > ?", (account, time.time())
+        )
         (taken,) = found.fetchone()
         if taken >= most:
             raise NoSlotLeft(vendor, taken)
 
     def _tidy(self, rows: sqlite3.Connection) -> None:
-        """Take out what is over by itself: past its limit, or it never cost and nobody has it."""
-        rows.execute("DELETE FROM entry WHERE session IS NULL AND until < ?", (time.time(),))
-        free = rows.execute(f"SELECT id, host, boot, pid, started FROM entry WHERE {_FREE}")
-        dead = [(entry,) for entry, *owner in free.fetchall() if self._is_dead(Owner(*owner))]
+        """Take out what is over by itself: past its limit, or it never cost and nobody has it.
+
+        What has a session's id is left to who has it, past its limit as well, and once that process
+        is seen to be dead to who adopts it. Of whom nothing can be seen, nobody ever would take it.
+        """
+        now = time.time()
+        owners = "SELECT id, host, boot, pid, started FROM entry WHERE"
+        rows.execute("DELETE FROM entry WHERE session IS NULL AND until < ?", (now,))
+        free = rows.execute(f"{owners} {_FREE}").fetchall()
+        dead = [(entry,) for entry, *owner in free if self._is_dead(Owner(*owner))]
         rows.executemany("DELETE FROM entry WHERE id = ?", dead)
+        for entry, *columns in rows.execute(f"{owners} until < ?", (now,)).fetchall():
+            owner = Owner(*columns)
+            if not is_alive(owner) and not self._is_dead(owner):
+                _strike(rows, entry)
 
     def _is_dead(self, owner: Owner) -> bool:
         assert self._folder is not None
@@ -504,6 +509,24 @@ def _add(
         " host, boot, pid, started) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (entry, vendor, account, now, now + limit_s, reserved, costs, *_columns(owner)),
     )
+
+
+def _strike(rows: sqlite3.Connection, entry: str) -> None:
+    now = time.time()
+    rows.execute(
+        "INSERT INTO paid SELECT account,"
+        " max(0, min(?, until) - coalesce(named_at, opened_at)) FROM entry"
+        " WHERE id = ? AND session IS NOT NULL"
+        " ON CONFLICT (account) DO UPDATE SET seconds = seconds + excluded.seconds",
+        (now, entry),
+    )
+    rows.execute(
+        "INSERT OR REPLACE INTO past SELECT account, session, ? FROM entry"
+        " WHERE id = ? AND session IS NOT NULL",
+        (now, entry),
+    )
+    rows.execute("DELETE FROM past WHERE ended_at < ?", (now - REMEMBERED_S,))
+    rows.execute("DELETE FROM entry WHERE id = ?", (entry,))
 
 
 def _all(rows: sqlite3.Connection, **equal: str) -> list[tuple[Entry, Owner]]:
