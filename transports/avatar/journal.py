@@ -67,6 +67,7 @@ class Entry:
         session: The vendor's id, or None where the reply that named it was lost.
         opened_at: When it was asked for, in seconds of the epoch.
         until: When the vendor ends it by itself at the latest, likewise.
+        owner: Whose it is; of one that was adopted, whose it was.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Entry:
     session: str | None
     opened_at: float
     until: float
+    owner: Owner
 
     def __str__(self) -> str:
         """As a log calls it, once nobody has it any more."""
@@ -297,7 +299,7 @@ class Journal:
         Raises:
             JournalUnusable
         """
-        return await self._do(lambda rows: [entry for entry, _ in _all(rows)]) or []
+        return await self._do(_all) or []
 
     async def standing(self, vendor: str, account: str) -> Standing:
         """How an account stands.
@@ -344,8 +346,8 @@ class Journal:
                 rows.execute(f"DELETE FROM entry WHERE {_FREE} AND {_OWNER}", _columns(of))
             left = [
                 entry
-                for entry, owner in _all(rows, vendor=vendor, account=mine)
-                if (owner == of if of else self._is_dead(owner))
+                for entry in _all(rows, vendor=vendor, account=mine)
+                if (entry.owner == of if of else self._is_dead(entry.owner))
             ]
             rows.executemany(
                 "UPDATE entry SET host = ?, boot = ?, pid = ?, started = ? WHERE id = ?",
@@ -354,6 +356,19 @@ class Journal:
             return left
 
         return await self._do(take) or []
+
+    async def give_back(self, entry: Entry) -> None:
+        """Leave what was adopted to the next one who adopts.
+
+        Raises:
+            JournalUnusable
+        """
+        await self._do(
+            lambda rows: rows.execute(
+                "UPDATE entry SET host = ?, boot = ?, pid = ?, started = ? WHERE id = ?",
+                (*_columns(entry.owner), entry.id),
+            )
+        )
 
     async def strays(self, vendor: str, account: str, running: Collection[str]) -> list[str]:
         """Those of the sessions that were ours and are over, as far as is remembered.
@@ -455,6 +470,8 @@ async def reap(
 ) -> list[Entry]:
     """Stop what dead processes have left open; each is told in the log, and how long it may run.
 
+    What is not confirmed is left to whoever comes next, such as a launcher beside this process.
+
     Args:
         journal: Where it stands.
         vendor: The vendor's name.
@@ -482,6 +499,7 @@ async def reap(
             why = error if isinstance(error, AvatarError) else f"{vendor} did not answer"
             logger.warning(f"{entry} is not stopped ({why}), and may run until {entry.until_text}")
             running.append(entry)
+            await journal.give_back(entry)
         else:
             logger.info(f"{entry} is stopped")
             await journal.strike(entry.id)
@@ -529,11 +547,14 @@ def _strike(rows: sqlite3.Connection, entry: str) -> None:
     rows.execute("DELETE FROM entry WHERE id = ?", (entry,))
 
 
-def _all(rows: sqlite3.Connection, **equal: str) -> list[tuple[Entry, Owner]]:
+def _all(rows: sqlite3.Connection, **equal: str) -> list[Entry]:
     where = "".join(f" AND {column} = ?" for column in equal)
     found = rows.execute(
         "SELECT id, vendor, session, opened_at, until, host, boot, pid, started FROM entry"
         f" WHERE NOT reserved{where} ORDER BY opened_at",
         tuple(equal.values()),
     )
-    return [(Entry(*row[:5]), Owner(*row[5:])) for row in found]
+    return [
+        Entry(entry, vendor, session, opened_at, until, Owner(*owner))
+        for entry, vendor, session, opened_at, until, *owner in found
+    ]

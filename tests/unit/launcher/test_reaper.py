@@ -16,7 +16,7 @@ from loguru import logger
 
 from launcher.reaper import Reaper
 from transports.avatar import Account, JournalUnusable, RateLimited, VendorUnreachable
-from transports.avatar.journal import Journal
+from transports.avatar.journal import Journal, reap
 from transports.avatar.owner import Owner, this_process
 
 pytestmark = pytest.mark.asyncio
@@ -233,6 +233,17 @@ async def test_now_and_then_what_was_ours_and_runs_is_stopped_and_nothing_else(
         assert vendor.stopped == []
         await asyncio.sleep(20)
     assert sorted(vendor.stopped) == ["left by a bot", "ours"]
+
+
+async def test_what_a_bot_beside_could_not_stop_is_stopped_by_the_next_sweep(
+    tmp_path: Path,
+) -> None:
+    await leave(tmp_path, "s1")
+    vendor = Vendor(VendorUnreachable("V"))
+    assert len(await reap(Journal(tmp_path), "V", KEY, vendor.stop)) == 1
+    async with Reaper(Journal(tmp_path), [vendor.account], sweep_s=100):
+        await asyncio.sleep(101)
+        assert vendor.stopped == ["s1"]
 
 
 async def test_soon_after_a_stop_it_is_looked_whether_it_has_stayed_so(tmp_path: Path) -> None:
