@@ -7,14 +7,16 @@ those who wait for one. Who came first is served first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from transports.avatar import Account, NoSlotLeft
+from transports.avatar import Account, JournalUnusable, NoSlotLeft
 from transports.avatar.journal import Journal
 from transports.avatar.owner import Owner
 
 from .backend import Full
+from .retries import insist
 
 TURN_S = 5.0
 """How long even who does not wait for a slot waits for their turn to look for one."""
@@ -46,6 +48,7 @@ class Slots:
         self._turn = asyncio.Lock()  # lets in by order of arrival
         self._freed = asyncio.Event()
         self._is_short = False
+        self._releasing: set[asyncio.Task[None]] = set()
 
     async def take(self, session: str, *, limit_s: float, patience_s: float = 0.0) -> Slot:
         """A slot for a session, before its process is told anything.
@@ -90,11 +93,9 @@ class Slots:
     async def release(self, slot: Slot) -> None:
         """Give a slot back; does nothing to what was asked for with it.
 
-        Raises:
-            JournalUnusable
+        While the journal cannot be used, this goes on after it has returned.
         """
-        for reservation in slot.reservations:
-            await self._journal.release(reservation)
+        await self._give_back(slot.reservations)
         self.freed()
 
     def freed(self) -> None:
@@ -146,10 +147,24 @@ class Slots:
                 )
                 taken.append(reservation)
         except BaseException:
-            for reservation in taken:
-                await self._journal.release(reservation)
+            await self._give_back(taken)
             raise
         return Slot(tuple(taken))
+
+    async def _give_back(self, reservations: Iterable[str]) -> None:
+        for reservation in reservations:
+            release = partial(self._journal.release, reservation)
+            try:
+                await release()
+            except JournalUnusable:
+                # Ends with the event loop at the latest: a dead launcher's reservations are free.
+                task = asyncio.create_task(insist(release), name="slot")
+                self._releasing.add(task)
+                task.add_done_callback(self._released)
+
+    def _released(self, task: asyncio.Task[None]) -> None:
+        self._releasing.discard(task)
+        self.freed()
 
 
 def _sentence(error: NoSlotLeft) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -131,3 +133,16 @@ async def test_who_gives_up_while_a_slot_is_being_taken_leaves_none_taken(tmp_pa
     taking.cancel()
     await asyncio.wait({taking})
     assert await places.free() == 1
+
+
+async def test_slot_is_given_back_once_the_journal_can_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transports.avatar.journal.LOCKED_S", 0.05)
+    places = slots(tmp_path, 1)
+    slot = await places.take("a", limit_s=600)
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)) as rows:
+        rows.execute("BEGIN IMMEDIATE")
+        await places.release(slot)
+        await asyncio.sleep(5)
+    await places.take("b", limit_s=600, patience_s=60)
