@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -42,12 +43,11 @@ class Slots:
 
     def __init__(self, journal: Journal, accounts: Sequence[Account]) -> None:
         self._journal = journal
-        self._all = accounts
+        self._needed = [each for each in accounts if each.needed]
         self._accounts = [(each, each.most) for each in accounts if each.most is not None]
         self._line: list[str] = []
         self._turn = asyncio.Lock()  # lets in by order of arrival
         self._freed = asyncio.Event()
-        self._is_short = False
         self._releasing: set[asyncio.Task[None]] = set()
 
     async def take(self, session: str, *, limit_s: float, patience_s: float = 0.0) -> Slot:
@@ -62,14 +62,10 @@ class Slots:
             Full
             JournalUnusable
         """
-        for each in self._all:
-            if left_s := await self._journal.held_off_s(each.vendor, each.key):
-                raise Full(f"{each.vendor} takes no more requests now.", retry_after_s=left_s)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience_s
         turn_by = loop.time() + max(patience_s, TURN_S)
-        if self._is_short and patience_s <= 0:
-            raise Full(f"Every slot is taken, and {len(self._line)} wait for the next one.")
+        await self._rest_s(deadline)  # who would wait in vain does not join the line
         self._line.append(session)
         try:
             async with asyncio.timeout_at(turn_by) as patience:
@@ -123,20 +119,32 @@ class Slots:
     async def _first_free(self, limit_s: float, deadline: float) -> Slot:
         loop = asyncio.get_running_loop()
         while True:
+            if rest_s := await self._rest_s(deadline):
+                await asyncio.sleep(rest_s)
+                continue
             self._freed.clear()
             try:
                 return await self._reserve(limit_s)
             except NoSlotLeft as error:
                 if (left_s := deadline - loop.time()) <= 0:
                     raise Full(_sentence(error)) from None
-            self._is_short = True
-            try:
+            with suppress(TimeoutError):  # another process may have left one
                 async with asyncio.timeout(min(left_s, LOOK_S)):
                     await self._freed.wait()
-            except TimeoutError:
-                pass  # another process may have left one
-            finally:
-                self._is_short = False
+
+    async def _rest_s(self, deadline: float) -> float:
+        """For how long a vendor wants to be left alone.
+
+        Raises:
+            Full: That is longer than anybody waits here.
+        """
+        longest_s = 0.0
+        for each in self._needed:
+            rest_s = await self._journal.held_off_s(each.vendor, each.key)
+            if rest_s and asyncio.get_running_loop().time() + rest_s > deadline:
+                raise Full(f"{each.vendor} takes no more requests now.", retry_after_s=rest_s)
+            longest_s = max(longest_s, rest_s)
+        return longest_s
 
     async def _reserve(self, limit_s: float) -> Slot:
         taken: list[str] = []

@@ -45,7 +45,7 @@ LOCKED_S = 2.0
 REAP_S = 10.0
 """How long the start of a bot may wait for what dead ones have left."""
 
-LONGEST_REST_S = 600.0
+LONGEST_REST_S = 120.0
 """A vendor that wants to be left alone for longer is asked again after this."""
 
 REMEMBERED_S = 86_400.0

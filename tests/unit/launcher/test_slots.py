@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,30 @@ async def test_vendor_that_wants_to_be_left_alone_is(tmp_path: Path) -> None:
     assert 6 < full.value.retry_after_s <= 7
     await Journal(tmp_path).hold_off("V", "SECRET-key", 0)
     await places.take("a", limit_s=600)
+
+
+async def test_who_waits_longer_than_the_vendor_rests_waits_that_out(tmp_path: Path) -> None:
+    places, journal = slots(tmp_path, None), Journal(tmp_path)
+    await journal.hold_off("V", "SECRET-key", 9)
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(Full, match="takes no more requests"):
+        await places.take("a", limit_s=600, patience_s=8)
+    assert asyncio.get_running_loop().time() == started
+    waiter = asyncio.create_task(places.take("b", limit_s=600, patience_s=30))
+    await asyncio.sleep(5)
+    assert not waiter.done()
+    await journal.hold_off("V", "SECRET-key", 0)
+    await waiter
+    assert asyncio.get_running_loop().time() - started == pytest.approx(9, abs=0.5)
+
+
+async def test_rest_is_never_longer_than_two_minutes_and_counts_where_the_vendor_is_needed(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path)
+    await journal.hold_off("V", "SECRET-key", 86_400)
+    assert await journal.held_off_s("V", "SECRET-key") <= 120
+    await Slots(journal, [replace(account(1), needed=False)]).take("a", limit_s=600)
 
 
 async def test_without_a_limit_there_is_no_line(tmp_path: Path) -> None:
