@@ -54,9 +54,9 @@ class Slots:
         """A slot for a session, before its process is told anything.
 
         Args:
-            session: Its id, which the place in the line is asked with.
+            session: Its id, which is its place in the line.
             limit_s: For how long it is wanted at most, in seconds.
-            patience_s: How long a free one is waited for.
+            patience_s: How long a free one is waited for, and a vendor that wants to be left alone.
 
         Raises:
             Full
@@ -73,7 +73,10 @@ class Slots:
                     patience.reschedule(None)
                     return await self._first_free(limit_s, deadline)
         except TimeoutError:
-            raise Full from None
+            if patience_s <= 0:
+                raise Full from None
+            before = self._line.index(session)
+            raise Full(f"Every place is taken, and {before} waited before this one.") from None
         finally:
             self._line.remove(session)
 
@@ -92,27 +95,7 @@ class Slots:
         While the journal cannot be used, this goes on after it has returned.
         """
         await self._give_back(slot.reservations)
-        self.freed()
-
-    def freed(self) -> None:
-        """A session has ended: let the first of the line look."""
         self._freed.set()
-
-    def position(self, session: str) -> int | None:
-        """How many are before this one in the line; None: it does not wait."""
-        return self._line.index(session) if session in self._line else None
-
-    async def free(self) -> int | None:
-        """How many slots are left; None: as many as the vendor says.
-
-        Raises:
-            JournalUnusable
-        """
-        left = [
-            most - (await self._journal.standing(each.vendor, each.key)).taken
-            for each, most in self._accounts
-        ]
-        return max(0, min(left)) if left else None
 
     # Inside
 
@@ -172,7 +155,7 @@ class Slots:
 
     def _released(self, task: asyncio.Task[None]) -> None:
         self._releasing.discard(task)
-        self.freed()
+        self._freed.set()
 
 
 def _sentence(error: NoSlotLeft) -> str:
