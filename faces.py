@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
@@ -103,7 +103,7 @@ def transport(config: Settings, *, page: bool) -> AvatarTransport:
     return AvatarTransport(
         vendor(config),
         stand_in=drawn,
-        goes_on_without=config.avatar_on_start_error == "local",
+        goes_on_without=_goes_on_without(config),
         opens_when_watched=not page,
     )
 
@@ -113,6 +113,10 @@ def vendor(config: Settings) -> PaidVendor:
     return FACES[config.avatar].build(config, journal(config))
 
 
+def _goes_on_without(config: Settings) -> bool:
+    return config.avatar_on_start_error == "local"
+
+
 def journal(config: Settings) -> Journal:
     """Where it is noted what is paid for."""
     return Journal.of_this_user() if config.avatar_journal else Journal(None)
@@ -120,7 +124,9 @@ def journal(config: Settings) -> Journal:
 
 def accounts(config: Settings) -> list[Account]:
     """Who pays for the face in use; nobody for the drawn one."""
-    return [vendor(config).account] if config.avatar in FACES else []
+    if config.avatar not in FACES:
+        return []
+    return [replace(vendor(config).account, needed=not _goes_on_without(config))]
 
 
 async def stop_what_was_left(config: Settings) -> None:

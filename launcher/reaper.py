@@ -11,30 +11,32 @@ What a living process has is left alone, whoever started it; so is what no entry
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self
 
 from loguru import logger
 
-from transports.avatar import Account, AvatarError, JournalUnusable, RateLimited
+from transports.avatar import (
+    Account,
+    AvatarError,
+    JournalUnusable,
+    RateLimited,
+    UnexpectedReply,
+    VendorUnreachable,
+)
 from transports.avatar.journal import REAP_S, Entry, Journal, Standing
 from transports.avatar.owner import Owner
 from transports.avatar.vendor import short
 
+from .retries import insist, pauses_s
+
 TRY_S = 10.0
 """How long a vendor may take to answer, in seconds."""
-
-LEAVING_S = 0.8
-"""How long the end of a launcher waits for what is being stopped."""
-
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.25, 60.0
-"""Between two tries; each pause is twice the one before."""
 
 SWEEP_S = 180.0
 """How often the vendor's own list is looked at, in seconds."""
@@ -42,8 +44,6 @@ SWEEP_S = 180.0
 SOON_S = 10.0
 """And how soon after a session was stopped here: what its dead process had asked for last, such as
 its start, may have arrived behind the stop."""
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,8 @@ class Figures:
 
 class Reaper:
     """Looks after the sessions of some accounts: `async with Reaper(…) as reaper`.
+
+    Its end waits up to `REAP_S` for what is being stopped.
 
     Args:
         journal: Where they stand.
@@ -86,7 +88,7 @@ class Reaper:
 
     async def __aenter__(self) -> Self:
         await self._group.__aenter__()
-        self._sweeping = self._go(self._sweep_now_and_then())
+        self._sweeping = self._go(self._sweep_now_and_then)
         return self
 
     async def __aexit__(
@@ -96,7 +98,7 @@ class Reaper:
         traceback: TracebackType | None,
     ) -> None:
         self._sweeping.cancel()
-        await _wait([*self._running - {self._sweeping}], LEAVING_S)
+        await _wait([*self._running - {self._sweeping}], REAP_S)
         for entry in self._trying.values():
             logger.warning(f"{entry} is not stopped: the next start goes on with it")
         for task in self._running:
@@ -123,7 +125,7 @@ class Reaper:
             owner: The process. The caller has seen it die.
             within_s: How long it is waited for, in seconds.
         """
-        await _wait([self._go(self._left_by(owner))], within_s)
+        await _wait([self._go(partial(self._left_by, owner))], within_s)
 
     async def sweep(self) -> None:
         """Stop what was ours, is over, and runs according to the vendor; and what the dead left.
@@ -132,13 +134,12 @@ class Reaper:
 
         Raises:
             AvatarError: A vendor or the journal could not be asked.
-            TimeoutError: A vendor did not answer.
         """
         for account in self._accounts:
             self._end(account, await self._journal.adopt(account.vendor, account.key))
             if account.running is None:
                 continue
-            async with asyncio.timeout(TRY_S):
+            async with _asking(account):
                 running = await account.running()
             for session in await self._journal.strays(account.vendor, account.key, running):
                 await self._stop_stray(account, session)
@@ -154,8 +155,8 @@ class Reaper:
 
     # Inside
 
-    def _go(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        task = self._group.create_task(work)
+    def _go(self, work: Callable[[], Awaitable[None]]) -> asyncio.Task[None]:
+        task = self._group.create_task(_survived(work))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
         return task
@@ -167,16 +168,19 @@ class Reaper:
                     await self._look_soon.wait()
                     self._look_soon.clear()
                 await asyncio.sleep(SOON_S)
-            try:
-                await self.sweep()
-            except (AvatarError, TimeoutError) as error:
-                logger.warning(f"what runs at the vendor could not be looked at: {_why(error)}")
+            await _survived(self._try_to_sweep)
+
+    async def _try_to_sweep(self) -> None:
+        try:
+            await self.sweep()
+        except AvatarError as error:
+            logger.warning(f"what runs at the vendor could not be looked at: {error}")
 
     async def _left_by(self, owner: Owner) -> None:
         stops: list[asyncio.Task[None]] = []
         for account in self._accounts:
             adopt = partial(self._journal.adopt, account.vendor, account.key, of=owner)
-            stops += self._end(account, await _insist(adopt))
+            stops += self._end(account, await insist(adopt))
         await _wait(stops, None)
 
     def _end(self, account: Account, entries: Iterable[Entry]) -> list[asyncio.Task[None]]:
@@ -184,7 +188,7 @@ class Reaper:
         stops = []
         for entry in entries:
             if entry.session is not None:
-                stops.append(self._go(self._stop(account, entry, entry.session)))
+                stops.append(self._go(partial(self._stop, account, entry, entry.session)))
             elif entry.id not in self._told:
                 self._told.add(entry.id)
                 logger.warning(f"{entry} may run until {entry.until_text}")
@@ -196,7 +200,7 @@ class Reaper:
             logger.info(f"{entry} is stopped")
         else:
             logger.warning(f"{entry} is given up: the vendor's limit is past")
-        await _insist(partial(self._journal.strike, entry.id))
+        await insist(partial(self._journal.strike, entry.id))
         del self._trying[entry.id]
         self._reaped += 1
         self._look_soon.set()
@@ -204,53 +208,55 @@ class Reaper:
     async def _stop_stray(self, account: Account, session: str) -> None:
         name = f"{account.vendor} session {short(session)}"
         try:
-            async with asyncio.timeout(TRY_S):
+            async with _asking(account):
                 await account.stop(session)
-        except (AvatarError, TimeoutError) as error:
-            logger.warning(f"{name} was over, and runs; it is not stopped yet ({_why(error)})")
+        except AvatarError as error:
+            logger.warning(f"{name} was over, and runs; it is not stopped yet ({error})")
         else:
             logger.warning(f"{name} was over, and ran; it is stopped")
             self._reaped += 1
 
     async def _is_confirmed(self, account: Account, entry: Entry, session: str) -> bool:
         """Whether the vendor has confirmed before its own limit that it is over."""
-        for tries, pause_s in enumerate(_pauses_s()):
+        for tries, pause_s in enumerate(pauses_s()):
             try:
-                async with asyncio.timeout(TRY_S):
+                async with _asking(account):
                     await account.stop(session)
                 return True
-            except (AvatarError, TimeoutError) as error:
+            except AvatarError as error:
                 if time.time() > entry.until:
                     return False
                 if not tries:
-                    why = f"{entry} is not stopped yet ({_why(error)})"
+                    why = f"{entry} is not stopped yet ({error})"
                     logger.warning(f"{why}, and may run until {entry.until_text}")
                 asked_s = error.retry_after_s if isinstance(error, RateLimited) else None
             await asyncio.sleep(max(pause_s, asked_s or 0.0))
         raise AssertionError("pauses do not end")
 
 
-async def _insist(work: Callable[[], Awaitable[T]]) -> T:
-    """What the journal is asked for, once it can be used."""
-    for tries, pause_s in enumerate(_pauses_s()):
-        try:
-            return await work()
-        except JournalUnusable as error:
-            if not tries:
-                logger.error(f"{error}; it is tried again")
-        await asyncio.sleep(pause_s)
-    raise AssertionError("pauses do not end")
+async def _survived(work: Callable[[], Awaitable[None]]) -> None:
+    """Do it; a fault in it is told, and is nobody else's."""
+    try:
+        await work()
+    except Exception:  # noqa: BLE001 - it must not end all sessions; a sweep comes again
+        logger.exception("what was left running could not be looked after")
+
+
+@asynccontextmanager
+async def _asking(account: Account) -> AsyncIterator[None]:
+    """Around what a vendor is asked: it has so long, and what goes wrong is an `AvatarError`."""
+    try:
+        async with asyncio.timeout(TRY_S):
+            yield
+    except AvatarError:
+        raise
+    except TimeoutError:
+        raise VendorUnreachable(account.vendor) from None
+    except Exception as error:  # its code trips over a reply: told, and asked again like others
+        logger.exception(f"{account.vendor} could not be asked")
+        raise UnexpectedReply(account.vendor, "what its code does not expect") from error
 
 
 async def _wait(tasks: Sequence[asyncio.Task[None]], within_s: float | None) -> None:
     if tasks:
         await asyncio.wait(tasks, timeout=within_s)
-
-
-def _pauses_s() -> Iterator[float]:
-    for doubled in itertools.count():
-        yield min(FIRST_PAUSE_S * 2 ** min(doubled, 10), LONGEST_PAUSE_S)
-
-
-def _why(error: AvatarError | TimeoutError) -> str:
-    return str(error) or "no answer"

@@ -7,14 +7,17 @@ those who wait for one. Who came first is served first.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
-from transports.avatar import Account, NoSlotLeft
+from transports.avatar import Account, JournalUnusable, NoSlotLeft
 from transports.avatar.journal import Journal
 from transports.avatar.owner import Owner
 
 from .backend import Full
+from .retries import insist
 
 TURN_S = 5.0
 """How long even who does not wait for a slot waits for their turn to look for one."""
@@ -40,33 +43,29 @@ class Slots:
 
     def __init__(self, journal: Journal, accounts: Sequence[Account]) -> None:
         self._journal = journal
-        self._all = accounts
+        self._needed = [each for each in accounts if each.needed]
         self._accounts = [(each, each.most) for each in accounts if each.most is not None]
         self._line: list[str] = []
         self._turn = asyncio.Lock()  # lets in by order of arrival
         self._freed = asyncio.Event()
-        self._is_short = False
+        self._releasing: set[asyncio.Task[None]] = set()
 
     async def take(self, session: str, *, limit_s: float, patience_s: float = 0.0) -> Slot:
         """A slot for a session, before its process is told anything.
 
         Args:
-            session: Its id, which the place in the line is asked with.
+            session: Its id, which is its place in the line.
             limit_s: For how long it is wanted at most, in seconds.
-            patience_s: How long a free one is waited for.
+            patience_s: How long a free one is waited for, and a vendor that wants to be left alone.
 
         Raises:
             Full
             JournalUnusable
         """
-        for each in self._all:
-            if left_s := await self._journal.held_off_s(each.vendor, each.key):
-                raise Full(f"{each.vendor} takes no more requests now.", retry_after_s=left_s)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience_s
         turn_by = loop.time() + max(patience_s, TURN_S)
-        if self._is_short and patience_s <= 0:
-            raise Full(f"Every slot is taken, and {len(self._line)} wait for the next one.")
+        await self._rest_s(deadline)  # who would wait in vain does not join the line
         self._line.append(session)
         try:
             async with asyncio.timeout_at(turn_by) as patience:
@@ -74,7 +73,10 @@ class Slots:
                     patience.reschedule(None)
                     return await self._first_free(limit_s, deadline)
         except TimeoutError:
-            raise Full from None
+            if patience_s <= 0:
+                raise Full from None
+            before = self._line.index(session)
+            raise Full(f"Every place is taken, and {before} waited before this one.") from None
         finally:
             self._line.remove(session)
 
@@ -90,52 +92,42 @@ class Slots:
     async def release(self, slot: Slot) -> None:
         """Give a slot back; does nothing to what was asked for with it.
 
-        Raises:
-            JournalUnusable
+        While the journal cannot be used, this goes on after it has returned.
         """
-        for reservation in slot.reservations:
-            await self._journal.release(reservation)
-        self.freed()
-
-    def freed(self) -> None:
-        """A session has ended: let the first of the line look."""
+        await self._give_back(slot.reservations)
         self._freed.set()
-
-    def position(self, session: str) -> int | None:
-        """How many are before this one in the line; None: it does not wait."""
-        return self._line.index(session) if session in self._line else None
-
-    async def free(self) -> int | None:
-        """How many slots are left; None: as many as the vendor says.
-
-        Raises:
-            JournalUnusable
-        """
-        left = [
-            most - (await self._journal.standing(each.vendor, each.key)).taken
-            for each, most in self._accounts
-        ]
-        return max(0, min(left)) if left else None
 
     # Inside
 
     async def _first_free(self, limit_s: float, deadline: float) -> Slot:
         loop = asyncio.get_running_loop()
         while True:
+            if rest_s := await self._rest_s(deadline):
+                await asyncio.sleep(rest_s)
+                continue
             self._freed.clear()
             try:
                 return await self._reserve(limit_s)
             except NoSlotLeft as error:
                 if (left_s := deadline - loop.time()) <= 0:
                     raise Full(_sentence(error)) from None
-            self._is_short = True
-            try:
+            with suppress(TimeoutError):  # another process may have left one
                 async with asyncio.timeout(min(left_s, LOOK_S)):
                     await self._freed.wait()
-            except TimeoutError:
-                pass  # another process may have left one
-            finally:
-                self._is_short = False
+
+    async def _rest_s(self, deadline: float) -> float:
+        """For how long a vendor wants to be left alone.
+
+        Raises:
+            Full: That is longer than anybody waits here.
+        """
+        longest_s = 0.0
+        for each in self._needed:
+            rest_s = await self._journal.held_off_s(each.vendor, each.key)
+            if rest_s and asyncio.get_running_loop().time() + rest_s > deadline:
+                raise Full(f"{each.vendor} takes no more requests now.", retry_after_s=rest_s)
+            longest_s = max(longest_s, rest_s)
+        return longest_s
 
     async def _reserve(self, limit_s: float) -> Slot:
         taken: list[str] = []
@@ -146,10 +138,24 @@ class Slots:
                 )
                 taken.append(reservation)
         except BaseException:
-            for reservation in taken:
-                await self._journal.release(reservation)
+            await self._give_back(taken)
             raise
         return Slot(tuple(taken))
+
+    async def _give_back(self, reservations: Iterable[str]) -> None:
+        for reservation in reservations:
+            release = partial(self._journal.release, reservation)
+            try:
+                await release()
+            except JournalUnusable:
+                # Ends with the event loop at the latest: a dead launcher's reservations are free.
+                task = asyncio.create_task(insist(release), name="slot")
+                self._releasing.add(task)
+                task.add_done_callback(self._released)
+
+    def _released(self, task: asyncio.Task[None]) -> None:
+        self._releasing.discard(task)
+        self._freed.set()
 
 
 def _sentence(error: NoSlotLeft) -> str:

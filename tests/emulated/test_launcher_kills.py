@@ -9,6 +9,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
@@ -143,3 +144,16 @@ async def test_two_launchers_side_by_side_leave_each_other_alone(tmp_path: Path)
                 async with running_bot(tmp_path, *LAUNCHER, **settings):
                     assert len(emulator.running()) == 1
             await emulator.until(lambda: not emulator.running())
+
+
+async def test_launcher_that_ends_waits_until_a_slow_vendor_has_stopped_all(tmp_path: Path) -> None:
+    async with serve() as emulator:
+        settings = account("liveavatar", emulator)
+        async with running_bot(tmp_path, *LAUNCHER, **settings) as launcher:
+            async with visiting(launcher) as visitor:
+                await watch(visitor)
+                await emulator.until(emulator.running)
+                emulator.knobs = replace(emulator.knobs, rest_delay_ms=3_000)
+                launcher.process.send_signal(signal.SIGTERM)
+                await launcher.process.wait()
+            assert emulator.running() == []

@@ -260,7 +260,7 @@ async def test_vendor_that_fails_to_stop_is_asked_until_it_confirms(
     tmp_path: Path, fault: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("launcher.reaper.TRY_S", 0.6)
-    monkeypatch.setattr("launcher.reaper.FIRST_PAUSE_S", 0.05)
+    monkeypatch.setattr("launcher.retries.FIRST_PAUSE_S", 0.05)
     async with serve() as emulator:
         paying = account(tmp_path, emulator)
         async with Reaper(Journal(tmp_path), [paying]) as reaper:

@@ -61,6 +61,14 @@ def test_account_of_the_face_is_known_with_its_limit(name: str, vendor: str, mos
     assert faces.accounts(load("local")) == []
 
 
+def test_account_is_not_needed_where_the_drawn_face_goes_on() -> None:
+    needed = {
+        how: faces.accounts(load("liveavatar", AVATAR_ON_START_ERROR=how))[0].needed
+        for how in ("end", "local")
+    }
+    assert needed == {"end": True, "local": False}
+
+
 @pytest.mark.parametrize("name", faces.FACES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_error_has_a_sentence_that_quotes_nobody(kind: type[AvatarError], name: str) -> None:

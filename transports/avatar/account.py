@@ -18,6 +18,8 @@ class Account:
         running: Asks the vendor for the ids of all sessions of the account that run now, those of
             other programs among them; None where it has no such list.
         most: How many there may be at once; None leaves it to the vendor.
+        needed: Whether nothing is begun while the vendor wants to be left alone; else what is begun
+            goes on without it.
     """
 
     vendor: str
@@ -25,3 +27,4 @@ class Account:
     stop: Callable[[str], Awaitable[None]] = field(repr=False)
     running: Callable[[], Awaitable[list[str]]] | None = field(default=None, repr=False)
     most: int | None = None
+    needed: bool = True

@@ -34,7 +34,7 @@ from loguru import logger
 
 from .errors import AvatarError, JournalUnusable, NoSlotLeft
 from .journal_file import read_or_make_key, transaction
-from .owner import Owner, be_present, is_dead, this_process
+from .owner import Owner, be_present, is_alive, is_dead, this_process
 from .vendor import short
 
 __all__ = ["Entry", "Journal", "Standing", "reap"]
@@ -45,7 +45,7 @@ LOCKED_S = 2.0
 REAP_S = 10.0
 """How long the start of a bot may wait for what dead ones have left."""
 
-LONGEST_REST_S = 600.0
+LONGEST_REST_S = 120.0
 """A vendor that wants to be left alone for longer is asked again after this."""
 
 REMEMBERED_S = 86_400.0
@@ -67,6 +67,7 @@ class Entry:
         session: The vendor's id, or None where the reply that named it was lost.
         opened_at: When it was asked for, in seconds of the epoch.
         until: When the vendor ends it by itself at the latest, likewise.
+        owner: Whose it is; of one that was adopted, whose it was.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Entry:
     session: str | None
     opened_at: float
     until: float
+    owner: Owner
 
     def __str__(self) -> str:
         """As a log calls it, once nobody has it any more."""
@@ -270,31 +272,24 @@ class Journal:
             )
         )
 
+    async def limit(self, entry: str, seconds: float) -> None:
+        """Note after how long from now the vendor ends the session, where it has said so.
+
+        Raises:
+            JournalUnusable: And then the limit that was noted first stays.
+        """
+        until = time.time() + seconds
+        await self._do(
+            lambda rows: rows.execute("UPDATE entry SET until = ? WHERE id = ?", (until, entry))
+        )
+
     async def strike(self, entry: str) -> None:
         """The session is over, or never was. Its slot is free.
 
         Raises:
             JournalUnusable
         """
-
-        def write(rows: sqlite3.Connection) -> None:
-            now = time.time()
-            rows.execute(
-                "INSERT INTO paid SELECT account,"
-                " max(0, min(?, until) - coalesce(named_at, opened_at)) FROM entry"
-                " WHERE id = ? AND session IS NOT NULL"
-                " ON CONFLICT (account) DO UPDATE SET seconds = seconds + excluded.seconds",
-                (now, entry),
-            )
-            rows.execute(
-                "INSERT OR REPLACE INTO past SELECT account, session, ? FROM entry"
-                " WHERE id = ? AND session IS NOT NULL",
-                (now, entry),
-            )
-            rows.execute("DELETE FROM past WHERE ended_at < ?", (now - REMEMBERED_S,))
-            rows.execute("DELETE FROM entry WHERE id = ?", (entry,))
-
-        await self._do(write)
+        await self._do(lambda rows: _strike(rows, entry))
 
     # What there is
 
@@ -304,7 +299,7 @@ class Journal:
         Raises:
             JournalUnusable
         """
-        return await self._do(lambda rows: [entry for entry, _ in _all(rows)]) or []
+        return await self._do(_all) or []
 
     async def standing(self, vendor: str, account: str) -> Standing:
         """How an account stands.
@@ -318,8 +313,8 @@ class Journal:
             self._tidy(rows)
             found = rows.execute(
                 "SELECT total(reserved), total(NOT reserved AND session IS NULL),"
-                " total(session IS NOT NULL) FROM entry WHERE account = ?",
-                (mine,),
+                " total(session IS NOT NULL) FROM entry WHERE account = ? AND until > ?",
+                (mine, time.time()),
             )
             reserved, nameless, named = map(int, found.fetchone())
             found = rows.execute("SELECT total(seconds) FROM paid WHERE account = ?", (mine,))
@@ -351,8 +346,8 @@ class Journal:
                 rows.execute(f"DELETE FROM entry WHERE {_FREE} AND {_OWNER}", _columns(of))
             left = [
                 entry
-                for entry, owner in _all(rows, vendor=vendor, account=mine)
-                if (owner == of if of else self._is_dead(owner))
+                for entry in _all(rows, vendor=vendor, account=mine)
+                if (entry.owner == of if of else self._is_dead(entry.owner))
             ]
             rows.executemany(
                 "UPDATE entry SET host = ?, boot = ?, pid = ?, started = ? WHERE id = ?",
@@ -361,6 +356,19 @@ class Journal:
             return left
 
         return await self._do(take) or []
+
+    async def give_back(self, entry: Entry) -> None:
+        """Leave what was adopted to the next one who adopts.
+
+        Raises:
+            JournalUnusable
+        """
+        await self._do(
+            lambda rows: rows.execute(
+                "UPDATE entry SET host = ?, boot = ?, pid = ?, started = ? WHERE id = ?",
+                (*_columns(entry.owner), entry.id),
+            )
+        )
 
     async def strays(self, vendor: str, account: str, running: Collection[str]) -> list[str]:
         """Those of the sessions that were ours and are over, as far as is remembered.
@@ -419,17 +427,29 @@ class Journal:
 
     def _check_slots(self, rows: sqlite3.Connection, vendor: str, account: str, most: int) -> None:
         self._tidy(rows)
-        found = rows.execute("SELECT count(*) FROM entry WHERE account = ?", (account,))
+        found = rows.execute(
+            "SELECT count(*) FROM entry WHERE account = ? AND until > ?", (account, time.time())
+        )
         (taken,) = found.fetchone()
         if taken >= most:
             raise NoSlotLeft(vendor, taken)
 
     def _tidy(self, rows: sqlite3.Connection) -> None:
-        """Take out what is over by itself: past its limit, or it never cost and nobody has it."""
-        rows.execute("DELETE FROM entry WHERE session IS NULL AND until < ?", (time.time(),))
-        free = rows.execute(f"SELECT id, host, boot, pid, started FROM entry WHERE {_FREE}")
-        dead = [(entry,) for entry, *owner in free.fetchall() if self._is_dead(Owner(*owner))]
+        """Take out what is over by itself: past its limit, or it never cost and nobody has it.
+
+        What has a session's id is left to who has it, past its limit as well, and once that process
+        is seen to be dead to who adopts it. Of whom nothing can be seen, nobody ever would take it.
+        """
+        now = time.time()
+        owners = "SELECT id, host, boot, pid, started FROM entry WHERE"
+        rows.execute("DELETE FROM entry WHERE session IS NULL AND until < ?", (now,))
+        free = rows.execute(f"{owners} {_FREE}").fetchall()
+        dead = [(entry,) for entry, *owner in free if self._is_dead(Owner(*owner))]
         rows.executemany("DELETE FROM entry WHERE id = ?", dead)
+        for entry, *columns in rows.execute(f"{owners} until < ?", (now,)).fetchall():
+            owner = Owner(*columns)
+            if not is_alive(owner) and not self._is_dead(owner):
+                _strike(rows, entry)
 
     def _is_dead(self, owner: Owner) -> bool:
         assert self._folder is not None
@@ -449,6 +469,8 @@ async def reap(
     within_s: float = REAP_S,
 ) -> list[Entry]:
     """Stop what dead processes have left open; each is told in the log, and how long it may run.
+
+    What is not confirmed is left to whoever comes next, such as a launcher beside this process.
 
     Args:
         journal: Where it stands.
@@ -477,6 +499,7 @@ async def reap(
             why = error if isinstance(error, AvatarError) else f"{vendor} did not answer"
             logger.warning(f"{entry} is not stopped ({why}), and may run until {entry.until_text}")
             running.append(entry)
+            await journal.give_back(entry)
         else:
             logger.info(f"{entry} is stopped")
             await journal.strike(entry.id)
@@ -506,11 +529,32 @@ def _add(
     )
 
 
-def _all(rows: sqlite3.Connection, **equal: str) -> list[tuple[Entry, Owner]]:
+def _strike(rows: sqlite3.Connection, entry: str) -> None:
+    now = time.time()
+    rows.execute(
+        "INSERT INTO paid SELECT account,"
+        " max(0, min(?, until) - coalesce(named_at, opened_at)) FROM entry"
+        " WHERE id = ? AND session IS NOT NULL"
+        " ON CONFLICT (account) DO UPDATE SET seconds = seconds + excluded.seconds",
+        (now, entry),
+    )
+    rows.execute(
+        "INSERT OR REPLACE INTO past SELECT account, session, ? FROM entry"
+        " WHERE id = ? AND session IS NOT NULL",
+        (now, entry),
+    )
+    rows.execute("DELETE FROM past WHERE ended_at < ?", (now - REMEMBERED_S,))
+    rows.execute("DELETE FROM entry WHERE id = ?", (entry,))
+
+
+def _all(rows: sqlite3.Connection, **equal: str) -> list[Entry]:
     where = "".join(f" AND {column} = ?" for column in equal)
     found = rows.execute(
         "SELECT id, vendor, session, opened_at, until, host, boot, pid, started FROM entry"
         f" WHERE NOT reserved{where} ORDER BY opened_at",
         tuple(equal.values()),
     )
-    return [(Entry(*row[:5]), Owner(*row[5:])) for row in found]
+    return [
+        Entry(entry, vendor, session, opened_at, until, Owner(*owner))
+        for entry, vendor, session, opened_at, until, *owner in found
+    ]

@@ -67,6 +67,12 @@ def be_present(folder: Path) -> None:
     _PRESENT[said] = file
 
 
+def is_alive(owner: Owner) -> bool:
+    """Whether it is certain that this process runs."""
+    here = owner.host == _host() and owner.boot == _boot()
+    return here and bool(owner.started) and _started(owner.pid) == owner.started
+
+
 def is_dead(owner: Owner, folder: Path) -> bool:
     """Whether it is certain that this process is gone.
 

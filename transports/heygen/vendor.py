@@ -253,7 +253,11 @@ class HeyGenVendor:
                 if not self._wanted:
                     raise _NotWanted
                 self._at_stake = True
-                return await self._start(rest, named)
+                opened = await self._start(rest, named)
+                if opened.limit_s is not None:
+                    with suppress(JournalUnusable):  # it is noted, with a limit that we know
+                        await self._journal.limit(entry, opened.limit_s)
+                return opened
             except BaseException:
                 await self._undo(named.id)
                 raise

@@ -8,15 +8,17 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from loguru import logger
 
 from launcher.reaper import Reaper
 from transports.avatar import Account, JournalUnusable, RateLimited, VendorUnreachable
-from transports.avatar.journal import Journal
+from transports.avatar.journal import Entry, Journal, reap
 from transports.avatar.owner import Owner, this_process
 
 pytestmark = pytest.mark.asyncio
@@ -179,6 +181,20 @@ async def test_what_is_not_stopped_at_the_end_is_told_and_left_to_the_next_start
     assert await open_sessions(tmp_path) == ["s1"]
 
 
+async def test_end_waits_for_a_slow_vendor_and_for_nothing_else(tmp_path: Path) -> None:
+    now = asyncio.get_running_loop().time
+    owner = await leave(tmp_path, "s1")
+    vendor = Vendor(VendorUnreachable("V"), VendorUnreachable("V"), VendorUnreachable("V"))
+    async with Reaper(Journal(tmp_path), [vendor.account]) as reaper:
+        await reaper.ended(owner, within_s=0)
+        began = now()
+    assert vendor.stopped == ["s1"]
+    assert now() - began == pytest.approx(0.25 + 0.5 + 1)
+    async with Reaper(Journal(tmp_path), [vendor.account]):
+        began = now()
+    assert now() == began
+
+
 async def test_journal_that_cannot_be_used_keeps_from_starting(tmp_path: Path) -> None:
     (tmp_path / "journal.sqlite").symlink_to(tmp_path / "elsewhere")
     async with Reaper(Journal(tmp_path), [Vendor().account]) as reaper:
@@ -221,6 +237,17 @@ async def test_now_and_then_what_was_ours_and_runs_is_stopped_and_nothing_else(
     assert sorted(vendor.stopped) == ["left by a bot", "ours"]
 
 
+async def test_what_a_bot_beside_could_not_stop_is_stopped_by_the_next_sweep(
+    tmp_path: Path,
+) -> None:
+    await leave(tmp_path, "s1")
+    vendor = Vendor(VendorUnreachable("V"))
+    assert len(await reap(Journal(tmp_path), "V", KEY, vendor.stop)) == 1
+    async with Reaper(Journal(tmp_path), [vendor.account], sweep_s=100):
+        await asyncio.sleep(101)
+        assert vendor.stopped == ["s1"]
+
+
 async def test_soon_after_a_stop_it_is_looked_whether_it_has_stayed_so(tmp_path: Path) -> None:
     owner = await leave(tmp_path, "s1")
     vendor = Vendor()
@@ -232,6 +259,46 @@ async def test_soon_after_a_stop_it_is_looked_whether_it_has_stayed_so(tmp_path:
         vendor.running = []
         await asyncio.sleep(1_000)
     assert vendor.stopped == ["s1", "s1"]
+
+
+async def test_vendors_code_that_trips_over_a_reply_ends_nothing_and_is_asked_again(
+    tmp_path: Path,
+) -> None:
+    owner = await leave(tmp_path, "s1")
+    vendor = Vendor(KeyError("data"), KeyError("data"))
+    looked = 0
+
+    async def running() -> list[str]:
+        nonlocal looked
+        looked += 1
+        raise KeyError("data")
+
+    account = replace(vendor.account, running=running)
+    with told() as lines:
+        async with Reaper(Journal(tmp_path), [account], sweep_s=100) as reaper:
+            await reaper.ended(owner)
+            assert vendor.stopped == ["s1"]
+            await asyncio.sleep(250)
+    assert looked == 3, "soon after the stop, and each 100 s"
+    assert "Traceback" in "".join(lines)
+    assert "not stopped yet (V returned what its code does not expect)" in "".join(lines)
+
+
+async def test_fault_of_our_own_ends_nothing_but_what_it_is_in(tmp_path: Path) -> None:
+    class Faulty(Journal):
+        async def adopt(self, *args: Any, of: Owner | None = None) -> list[Entry]:
+            if of:
+                raise KeyError("of")
+            return await super().adopt(*args, of=of)
+
+    owner = await leave(tmp_path, "s1")
+    vendor = Vendor()
+    with told() as lines:
+        async with Reaper(Faulty(tmp_path), [vendor.account], sweep_s=100) as reaper:
+            await reaper.ended(owner)
+            assert "KeyError" in lines[0]
+            await asyncio.sleep(101)
+    assert vendor.stopped == ["s1"], "a sweep has found it"
 
 
 async def test_error_inside_passes_as_it_is(tmp_path: Path) -> None:

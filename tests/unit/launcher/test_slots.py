@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,11 +31,13 @@ def slots(folder: Path, most: int | None) -> Slots:
     return Slots(Journal(folder), [account(most)])
 
 
+async def taken(journal: Journal) -> int:
+    return (await journal.standing("V", "SECRET-key")).taken
+
+
 async def test_who_has_no_patience_is_told_when_to_come_again(tmp_path: Path) -> None:
     places = slots(tmp_path, 1)
-    assert await places.free() == 1
     await places.take("a", limit_s=600)
-    assert await places.free() == 0
     with pytest.raises(Full, match=r"^All 1 sessions that V may have at once are taken\.$") as full:
         await places.take("b", limit_s=600)
     assert full.value.retry_after_s > 0
@@ -55,10 +60,33 @@ async def test_vendor_that_wants_to_be_left_alone_is(tmp_path: Path) -> None:
     await places.take("a", limit_s=600)
 
 
+async def test_who_waits_longer_than_the_vendor_rests_waits_that_out(tmp_path: Path) -> None:
+    places, journal = slots(tmp_path, None), Journal(tmp_path)
+    await journal.hold_off("V", "SECRET-key", 9)
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(Full, match="takes no more requests"):
+        await places.take("a", limit_s=600, patience_s=8)
+    assert asyncio.get_running_loop().time() == started
+    waiter = asyncio.create_task(places.take("b", limit_s=600, patience_s=30))
+    await asyncio.sleep(5)
+    assert not waiter.done()
+    await journal.hold_off("V", "SECRET-key", 0)
+    await waiter
+    assert asyncio.get_running_loop().time() - started == pytest.approx(9, abs=0.5)
+
+
+async def test_rest_is_never_longer_than_two_minutes_and_counts_where_the_vendor_is_needed(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path)
+    await journal.hold_off("V", "SECRET-key", 86_400)
+    assert await journal.held_off_s("V", "SECRET-key") <= 120
+    await Slots(journal, [replace(account(1), needed=False)]).take("a", limit_s=600)
+
+
 async def test_without_a_limit_there_is_no_line(tmp_path: Path) -> None:
     places = slots(tmp_path, None)
     taken = [await places.take(str(number), limit_s=600) for number in range(100)]
-    assert await places.free() is None
     assert {each.reservations for each in taken} == {()}
 
 
@@ -71,8 +99,7 @@ async def test_freed_slot_wakes_the_first_of_the_line_and_the_others_move_up(
     for name in ("b", "c", "d"):
         waiters.append(asyncio.create_task(places.take(name, limit_s=600, patience_s=60)))
         await asyncio.sleep(0.01)
-    assert [places.position(name) for name in ("a", "b", "c", "d")] == [None, 0, 1, 2]
-    with pytest.raises(Full):
+    with pytest.raises(Full, match=r"^Every place is taken\.$"):
         await places.take("pushes in", limit_s=600)
     before = asyncio.get_running_loop().time()
     await places.release(slot)
@@ -80,10 +107,8 @@ async def test_freed_slot_wakes_the_first_of_the_line_and_the_others_move_up(
     assert asyncio.get_running_loop().time() - before < 0.1
     await asyncio.sleep(2)
     assert not waiters[1].done()
-    assert [places.position(name) for name in ("c", "d")] == [0, 1]
     waiters[1].cancel()
     await asyncio.wait({waiters[1]})
-    assert places.position("d") == 0
     await places.release(slot)
     await waiters[2]
 
@@ -98,18 +123,19 @@ async def test_slot_that_another_process_leaves_is_noticed(tmp_path: Path) -> No
         await waiter
 
 
-async def test_patience_ends_for_the_first_of_the_line_and_for_the_others(tmp_path: Path) -> None:
+async def test_patience_ends_and_how_many_were_before_is_told(tmp_path: Path) -> None:
     places = slots(tmp_path, 1)
     await places.take("a", limit_s=600)
     started = asyncio.get_running_loop().time()
-    for result in await asyncio.gather(
-        places.take("b", limit_s=600, patience_s=5),
-        places.take("c", limit_s=600, patience_s=3),
+    first, second, third = await asyncio.gather(
+        places.take("b", limit_s=600, patience_s=30),
+        places.take("c", limit_s=600, patience_s=10),
+        places.take("d", limit_s=600, patience_s=20),
         return_exceptions=True,
-    ):
-        assert isinstance(result, Full)
-    assert asyncio.get_running_loop().time() - started == pytest.approx(5, abs=0.6)
-    assert places.position("b") is places.position("c") is None
+    )
+    assert asyncio.get_running_loop().time() - started == pytest.approx(30, abs=0.6)
+    assert str(first) == "All 1 sessions that V may have at once are taken."
+    assert str(second) == str(third) == "Every place is taken, and 1 waited before this one."
 
 
 async def test_slot_is_used_by_the_process_it_was_handed_to(tmp_path: Path) -> None:
@@ -117,17 +143,31 @@ async def test_slot_is_used_by_the_process_it_was_handed_to(tmp_path: Path) -> N
     slot = await places.take("a", limit_s=600)
     await places.hand(slot, this_process())
     entry = await journal.intend("V", "SECRET-key", limit_s=600, most=1)
-    assert (await journal.standing("V", "SECRET-key")).taken == 1
+    assert await taken(journal) == 1
     await places.release(slot)
-    assert await places.free() == 0, "it is a session by now"
+    assert await taken(journal) == 1, "it is a session by now"
     await journal.strike(entry)
-    assert await places.free() == 1
+    assert await taken(journal) == 0
 
 
 async def test_who_gives_up_while_a_slot_is_being_taken_leaves_none_taken(tmp_path: Path) -> None:
-    places = slots(tmp_path, 1)
+    journal = Journal(tmp_path)
+    places = Slots(journal, [account(1)])
     taking = asyncio.create_task(places.take("a", limit_s=600))
     await asyncio.sleep(0)
     taking.cancel()
     await asyncio.wait({taking})
-    assert await places.free() == 1
+    assert await taken(journal) == 0
+
+
+async def test_slot_is_given_back_once_the_journal_can_be_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("transports.avatar.journal.LOCKED_S", 0.05)
+    places = slots(tmp_path, 1)
+    slot = await places.take("a", limit_s=600)
+    with closing(sqlite3.connect(tmp_path / "journal.sqlite", isolation_level=None)) as rows:
+        rows.execute("BEGIN IMMEDIATE")
+        await places.release(slot)
+        await asyncio.sleep(5)
+    await places.take("b", limit_s=600, patience_s=60)

@@ -133,6 +133,9 @@ async def test_a_stop_that_is_not_confirmed_stays_noted_for_the_next_start(tmp_p
     stop.fails = True
     assert [each.session for each in await reap(Journal(tmp_path), "V", KEY, stop)] == ["s1"]
     assert len(await Journal(tmp_path).entries()) == 1
+    stop.fails = False
+    assert await reap(Journal(tmp_path), "V", KEY, stop) == [], "who failed lives on"
+    assert stop.stopped == ["s1"]
 
 
 async def test_vendor_that_does_not_answer_is_not_waited_for_and_what_may_run_is_told(

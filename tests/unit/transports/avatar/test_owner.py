@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from transports.avatar.owner import Owner, is_dead, this_process
+from transports.avatar.owner import Owner, is_alive, is_dead, this_process
 
 NOWHERE = Path("/nowhere")
 IN_CONTAINER = """
@@ -30,6 +30,7 @@ def test_this_process_lives() -> None:
     assert me.pid == os.getpid()
     assert me == this_process()
     assert not is_dead(me, NOWHERE)
+    assert is_alive(me) == (sys.platform != "win32")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="it has no uname")
@@ -52,9 +53,11 @@ def test_another_process_lives_until_it_has_ended() -> None:
     owner = eval(child.stdout.readline(), {"Owner": Owner})
     assert owner.pid == child.pid
     assert not is_dead(owner, NOWHERE)
+    assert is_alive(owner)
     child.kill()
     os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)
     assert is_dead(owner, NOWHERE), "it has ended and nobody has asked for its end yet"
+    assert not is_alive(owner)
     child.communicate()
     assert is_dead(owner, NOWHERE)
 
@@ -65,6 +68,8 @@ def test_a_process_of_another_boot_is_dead_and_of_another_machine_unknown() -> N
     assert not is_dead(replace(me, host="elsewhere", boot="the one before"), NOWHERE)
     assert not is_dead(replace(me, started=""), NOWHERE)
     assert not is_dead(replace(me, boot=""), NOWHERE)
+    others = ({"boot": "the one before"}, {"host": "elsewhere"}, {"started": ""}, {"boot": ""})
+    assert not any(is_alive(replace(me, **each)) for each in others)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux has containers")

@@ -179,6 +179,42 @@ async def test_reservation_ends_with_its_process_its_release_and_its_time(tmp_pa
     await journal.reserve("V", KEY, most=1, limit_s=600)
 
 
+@pytest.mark.parametrize(
+    "column", ["pid", "host", "started"], ids=["alive", "elsewhere", "unknown"]
+)
+async def test_slot_is_free_past_the_vendors_limit_whoever_had_it(
+    tmp_path: Path, column: str
+) -> None:
+    journal = Journal(tmp_path)
+    entry = await journal.intend("V", KEY, limit_s=600)
+    await journal.name(entry, "s1")
+    with sqlite3.connect(tmp_path / "journal.sqlite") as rows:
+        rows.execute("UPDATE entry SET named_at = named_at - 100, until = until - 610")
+        if column != "pid":
+            rows.execute(f"UPDATE entry SET {column} = ''")
+    rows.close()
+    await journal.release(await journal.reserve("V", KEY, most=1, limit_s=600))
+    left = [] if column != "pid" else ["s1"]
+    assert [each.session for each in await journal.entries()] == left
+    assert (await standing(tmp_path)).taken == 0
+    await journal.strike(entry)
+    assert (await standing(tmp_path)).paid_s == pytest.approx(90, abs=5), "once"
+    assert await journal.strays("V", KEY, ["s1"]) == ["s1"]
+
+
+async def test_limit_is_the_one_that_the_vendor_tells(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    entry = await journal.intend("V", KEY, limit_s=-1, most=1)
+    await journal.name(entry, "s1")
+    assert (await standing(tmp_path)).taken == 0
+    await journal.limit(entry, 600)
+    assert (await standing(tmp_path)).taken == 1
+    with pytest.raises(NoSlotLeft):
+        await journal.reserve("V", KEY, most=1, limit_s=600)
+    await journal.limit(entry, 0)
+    await journal.reserve("V", KEY, most=1, limit_s=600)
+
+
 async def test_what_never_cost_is_nothing_once_its_process_is_dead(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     with waiting(INTENDS, tmp_path, "free") as other:
