@@ -504,11 +504,9 @@ async def test_who_hangs_up_before_there_is_a_session_leaves_none(
         with socket.create_connection(("localhost", launcher.port), DEADLINE_S) as wire:
             wire.sendall(head.encode() + body)
             await launcher.until(launcher.there_are(1))
-        begun = launcher.asks("GET", "/sessions")[1][0]["sessionId"]
+        await launcher.until(launcher.there_are(0))
     finally:
         os.kill(zygote, signal.SIGCONT)
-    await launcher.until(launcher.there_are(0))
-    assert f"session {begun} is over: stopped" in launcher.log
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
