@@ -181,6 +181,8 @@ class RunningSession:
             if self._life.why is None:
                 why = str(error) or f"no process within {START_S:g} s"
                 logger.error(f"session {self._spec.session}: {why}")
+        except asyncio.CancelledError:
+            pass  # time ran out in the moment that what was waited for came; nobody else cancels
         finally:
             if self._ended is not None:
                 self._surroundings.witness.ended(self._ended)
