@@ -77,7 +77,7 @@ class Pool:
             except asyncio.CancelledError:
                 self._put(warm)
                 raise
-            if answers:
+            if answers and not warm.is_stale:
                 self._fill()
                 return warm.process
             warm.process.discard()
@@ -101,7 +101,7 @@ class Pool:
             raise ProcessError("No more processes are started.")
         while self._warm:
             warm = self._warm.popleft()
-            if not warm.process.gone.done() and fingerprint(warm.version) == warm.version:
+            if not warm.process.gone.done() and not warm.is_stale:
                 return warm
             warm.process.discard()
         if self._trouble and fingerprint(self._tried) == self._tried:
@@ -135,6 +135,8 @@ class Pool:
                 "session_process", self._bot, server=self._server
             )
         except ProcessError as error:
+            if fingerprint(before) != before:
+                return  # it was mended meanwhile, or broken otherwise: the next one will tell
             self._tried = fingerprint(getattr(error, "files", ())) | before
             self._rest(error)
             return
@@ -206,6 +208,11 @@ class _Warm:
             with suppress(ProcessLookupError):  # it is dead already
                 pidfd = os.pidfd_open(process.pid)
         self.process = SessionProcess(process.pid, channel, gone, pidfd)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether the bot's files have changed since they were loaded."""
+        return fingerprint(self.version) != self.version
 
     async def answers(self) -> bool:
         """Whether it is alive and well."""

@@ -88,16 +88,16 @@ FAULTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "cannot show this avatar. Check LIVEAVATAR_AVATAR_ID and LIVEAVATAR_SANDBOX.",
     ),
     (
-        {"call": "token", "status": 429, "headers": {"Retry-After": "20"}},
-        {},
-        "takes no more requests now. Wait 20 s.",
-    ),
-    (
         {"call": "start", "status": 500},
         {},
         "cannot be reached, or has a problem of its own. Try again later.",
     ),
     ({}, {"omit_ws_url": True}, "answers in a way that this version does not understand."),
+    (
+        {"call": "token", "status": 429, "headers": {"Retry-After": "20"}},
+        {},
+        "takes no more requests now. Wait 20 s.",
+    ),
 ]
 """What goes wrong at the vendor, by a reply and by a knob, and what the person is told."""
 

@@ -289,4 +289,5 @@ async def test_daily_session_ends_when_the_platform_says_so(
                 await asyncio.sleep(0.01)
             answer = await session
     assert (answer.status_code, answer.json()) == (200, {})
+    del rooms.latest  # it is nobody else's
     assert not room.connected.is_set(), "it has not left"

@@ -385,7 +385,7 @@ async def test_bot_that_has_broken_is_not_started_again_and_again(
         for _ in range(20):
             with pytest.raises(ProcessError, match="ValueError: broken"):
                 await found.take()
-        assert len(starts.read_text()) <= 2
+        assert len(starts.read_text()) <= 3  # as many as start at the same time, and one more
         write(tmp_path, BOT)
         assert await pid_of_taken(found)
 

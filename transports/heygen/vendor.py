@@ -230,7 +230,7 @@ class HeyGenVendor:
 
     async def _open(self) -> Opened:
         if left_s := await self._journal.held_off_s(self.name, self._key):
-            raise RateLimited(self.name, 429, math.ceil(left_s))
+            raise RateLimited(self.name, 429, float(math.ceil(left_s)))
         entry = await self._journal.intend(
             self.name,
             self._key,
