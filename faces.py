@@ -1,18 +1,21 @@
 """Who shows the face besides the page: one row per value of `AVATAR`, and what it costs.
 
-A part of `bot.py`: it knows the settings and the vendors, which do not know each other.
+A part of `bot.py`: it knows the settings and the vendors, which do not know each other. Pipecat is
+loaded with the first conversation, or by `preload()`: who only looks after the account needs none.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from settings import Settings
 from transports.avatar import (
+    Account,
     AvatarError,
     AvatarNotFound,
     ConnectionLost,
@@ -20,6 +23,7 @@ from transports.avatar import (
     KeyRefused,
     NeverReady,
     NoCredits,
+    NoSlotLeft,
     RateLimited,
     TooManySessions,
     UnexpectedReply,
@@ -27,9 +31,11 @@ from transports.avatar import (
     VendorRefused,
     VendorUnreachable,
 )
-from transports.avatar.journal import Entry, Journal
-from transports.avatar.transport import AvatarTransport
+from transports.avatar.journal import Journal, reap
 from transports.local import LocalVendor
+
+if TYPE_CHECKING:
+    from transports.avatar.transport import AvatarTransport
 
 GOODBYE_S = 60
 """A session at a vendor may last so much longer than the conversation."""
@@ -46,12 +52,9 @@ class FaceError(Exception):
 class PaidVendor(Vendor, Protocol):
     """A vendor whose sessions cost money while they run."""
 
-    async def reap(self) -> list[Entry]:
-        """Stop what dead processes have left open, and return what may still run.
-
-        Raises:
-            JournalUnusable
-        """
+    @property
+    def account(self) -> Account:
+        """Who pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +66,7 @@ class Face:
         key: The variable with its key.
         choices: The variables with what it has to know besides.
         module: Where it is, imported before the first conversation.
+        slots: The variable that says how many sessions the account may have at once.
         api_url: The address of its API.
         build: Makes the vendor of one conversation.
     """
@@ -71,12 +75,14 @@ class Face:
     key: str
     choices: str
     module: str
+    slots: str
     api_url: Callable[[Settings], str]
     build: Callable[[Settings, Journal], PaidVendor]
 
 
 def preload(config: Settings) -> None:
     """Load what the face needs. Starts no thread and opens nothing; survives a fork."""
+    import_module("transports.avatar.transport")
     if config.avatar in FACES:
         import_module(FACES[config.avatar].module)
 
@@ -89,21 +95,38 @@ def transport(config: Settings, *, page: bool) -> AvatarTransport:
         page: Whether our page is on the other side: it says what it has played, and it can show a
             vendor's face. For others nothing is paid for until they ask for one.
     """
+    from transports.avatar.transport import AvatarTransport
+
     drawn = LocalVendor(reported=page)
     if config.avatar not in FACES:
         return AvatarTransport(drawn)
     return AvatarTransport(
         vendor(config),
         stand_in=drawn,
-        goes_on_without=config.avatar_on_start_error == "local",
+        goes_on_without=_goes_on_without(config),
         opens_when_watched=not page,
     )
 
 
 def vendor(config: Settings) -> PaidVendor:
     """Who shows the face of one conversation, where it is not the page."""
-    journal = Journal.of_this_user() if config.avatar_journal else Journal(None)
-    return FACES[config.avatar].build(config, journal)
+    return FACES[config.avatar].build(config, journal(config))
+
+
+def _goes_on_without(config: Settings) -> bool:
+    return config.avatar_on_start_error == "local"
+
+
+def journal(config: Settings) -> Journal:
+    """Where it is noted what is paid for."""
+    return Journal.of_this_user() if config.avatar_journal else Journal(None)
+
+
+def accounts(config: Settings) -> list[Account]:
+    """Who pays for the face in use; nobody for the drawn one."""
+    if config.avatar not in FACES:
+        return []
+    return [replace(vendor(config).account, needed=not _goes_on_without(config))]
 
 
 async def stop_what_was_left(config: Settings) -> None:
@@ -112,16 +135,31 @@ async def stop_what_was_left(config: Settings) -> None:
     Raises:
         FaceError: It cannot be noted down what is paid for.
     """
-    if config.avatar not in FACES:
-        return
+    with journal_needed(config):
+        for account in accounts(config):
+            await reap(journal(config), account.vendor, account.key, account.stop)
+
+
+@contextmanager
+def journal_needed(config: Settings) -> Iterator[None]:
+    """Around what a start does with the journal.
+
+    Raises:
+        FaceError: It cannot be used.
+    """
     try:
-        await vendor(config).reap()
+        yield
     except JournalUnusable as error:
         raise FaceError(
             f"AVATAR={config.avatar} costs money while it runs, and {error}. Make the folder"
             " avatarbot in XDG_STATE_HOME (~/.local/state) writable for you and closed to others."
             " AVATAR_JOURNAL=off goes without; then nothing stops what a killed bot leaves running."
         ) from None
+
+
+def api_url(config: Settings) -> str | None:
+    """Where the vendor's API is; None where the page draws the face."""
+    return FACES[config.avatar].api_url(config) if config.avatar in FACES else None
 
 
 def explain(config: Settings, error: Exception) -> str | None:
@@ -136,7 +174,7 @@ def explain(config: Settings, error: Exception) -> str | None:
             pattern = next(said for kind, said in _SAID.items() if isinstance(error, kind))
         case _:
             return None
-    return pattern.format(title=face.title, key=face.key, choices=face.choices)
+    return pattern.format(title=face.title, key=face.key, choices=face.choices, slots=face.slots)
 
 
 _SAID: Mapping[type[AvatarError], str] = {
@@ -144,6 +182,7 @@ _SAID: Mapping[type[AvatarError], str] = {
     NoCredits: "{title} says that the account has no credit left.",
     TooManySessions: "{title} already runs as many sessions as the account may have. Wait until"
     " one has ended.",
+    NoSlotLeft: "As many sessions of {title} run as {slots} allows. Wait until one has ended.",
     AvatarNotFound: "{title} cannot show this avatar. Check {choices}.",
     RateLimited: "{title} takes no more requests now. Wait a minute.",
     VendorRefused: "{title} refuses what it is asked. Check {choices}.",
@@ -168,6 +207,7 @@ def _liveavatar(config: Settings, journal: Journal) -> PaidVendor:
         sandbox=config.liveavatar_sandbox,
         max_session_s=longest_s if longest_s <= PLAN_S else None,
         journal=journal,
+        max_sessions=config.liveavatar_max_sessions,
         api_url=config.liveavatar_api_url,
     )
 
@@ -180,6 +220,7 @@ def _heygen(config: Settings, journal: Journal, *, alpha: bool = False) -> PaidV
         api_key=config.heygen_api_key or "",
         avatar_id=config.heygen_avatar_id,
         journal=journal,
+        max_sessions=config.heygen_max_sessions,
         api_url=config.heygen_api_url,
     )
 
@@ -190,6 +231,7 @@ FACES: Mapping[str, Face] = {
         "LIVEAVATAR_API_KEY",
         "LIVEAVATAR_AVATAR_ID and LIVEAVATAR_SANDBOX",
         "transports.heygen",
+        "LIVEAVATAR_MAX_SESSIONS",
         lambda config: config.liveavatar_api_url,
         _liveavatar,
     ),
@@ -198,6 +240,7 @@ FACES: Mapping[str, Face] = {
         "HEYGEN_API_KEY",
         "HEYGEN_AVATAR_ID",
         "transports.heygen",
+        "HEYGEN_MAX_SESSIONS",
         lambda config: config.heygen_api_url,
         _heygen,
     ),
@@ -206,6 +249,7 @@ FACES: Mapping[str, Face] = {
         "HEYGEN_API_KEY",
         "HEYGEN_AVATAR_ID",
         "transports.heygen",
+        "HEYGEN_MAX_SESSIONS",
         lambda config: config.heygen_api_url,
         partial(_heygen, alpha=True),
     ),

@@ -7,6 +7,7 @@ and adds one of its own, which prints local variables under a traceback.
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TextIO
 
@@ -55,7 +56,12 @@ def _blot(match: re.Match[str]) -> str:
 
 
 def _redact_record(record: "Record") -> None:
-    record["message"] = redact(record["message"])
+    text = record["message"]
+    if record["exception"] is not None:
+        # A sink that is not ours would print the values of variables under it.
+        text += "\n" + "".join(traceback.format_exception(*record["exception"])).rstrip()
+        record["exception"] = None
+    record["message"] = redact(text)
 
 
 class _RedactedStream:
@@ -82,6 +88,22 @@ class _ToLoguru(logging.Handler):
         logger.patch(place).opt(exception=record.exc_info).log(level, record.getMessage())
 
 
+def verbosity_of(level: str) -> int:
+    """The verbosity that logs a level of loguru's, such as `DEBUG`; that of no `-v` for others."""
+    names = [name for name, _ in LEVELS]
+    return names.index(level) if level in names else 0
+
+
+def keep_secret(secrets: Iterable[str]) -> None:
+    """Blots out secrets in whatever this process logs with loguru, whoever's the sinks are.
+
+    Args:
+        secrets: Values that must never show, whatever they look like. They add up over calls.
+    """
+    _known.update(secret for secret in secrets if len(secret) >= 8)
+    logger.configure(patcher=_redact_record)
+
+
 def configure(
     verbosity: int = 0, *, secrets: Iterable[str] = (), stream: TextIO | None = None
 ) -> None:
@@ -89,13 +111,12 @@ def configure(
 
     Args:
         verbosity: 0, 1 or 2, see `LEVELS`. At 0 nothing that was said or typed is logged.
-        secrets: Values that must never show, whatever they look like. They add up over calls.
+        secrets: Values that must never show, as `keep_secret` takes them.
         stream: Where to write; stderr by default.
     """
     level, standard_level = LEVELS[min(verbosity, len(LEVELS) - 1)]
-    _known.update(secret for secret in secrets if len(secret) >= 8)
+    keep_secret(secrets)
     logger.remove()
-    logger.configure(patcher=_redact_record)
     logger.add(
         _RedactedStream(stream or sys.stderr),
         level=level,

@@ -35,9 +35,12 @@ class Settings:
     liveavatar_avatar_id: str
     liveavatar_api_url: str
     liveavatar_sandbox: bool
+    liveavatar_max_sessions: int | None
+    """How many sessions the account may have at once; None: the vendor knows."""
     heygen_api_key: str | None = field(repr=False)
     heygen_avatar_id: str
     heygen_api_url: str
+    heygen_max_sessions: int | None
     stt: str
     llm: str
     tts: str
@@ -52,6 +55,8 @@ class Settings:
     max_sessions: int
     session_secret: bytes | None = field(repr=False)
     """256-bit key that signs tickets; None: the server keeps one of its own in a file."""
+    tenants_file: Path | None
+    """Who may have sessions of the launcher; None: our own page."""
     daily_api_key: str | None = field(repr=False)
     livekit_url: str | None
     livekit_api_key: str | None = field(repr=False)
@@ -197,6 +202,10 @@ def _sessions(text: str) -> int:
     return int(text)
 
 
+def _slots(text: str) -> int | None:
+    return _sessions(text) if text else None
+
+
 def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
     given = [each.strip() for each in text.split(",")] if text else []
     networks = tuple(ipaddress.ip_network(each) for each in given)
@@ -209,6 +218,10 @@ def _secret(text: str) -> bytes | None:
     if text and not re.fullmatch(r"[0-9A-Fa-f]{64}", text):
         raise ValueError
     return bytes.fromhex(text) or None
+
+
+def _file(text: str) -> Path | None:
+    return Path(text) if text else None
 
 
 def _livekit_url(text: str) -> str | None:
@@ -244,6 +257,7 @@ LOCAL_LANGUAGE = "en"
 """What the built-in ears and brain understand."""
 
 A_KEY = "the key of your account"
+SLOTS = "how many sessions the account may have at once, from 1 to 1000; empty: the vendor says"
 AN_ADDRESS = "an address such as {}; without encryption on this machine only"
 
 
@@ -279,9 +293,11 @@ VARIABLES = (
         "true or false: a session of a minute, free of charge, with the sandbox's own avatar",
         _either("true", "false"),
     ),
+    Variable("LIVEAVATAR_MAX_SESSIONS", "", SLOTS, _slots),
     Variable("HEYGEN_API_KEY", "", A_KEY, _api_key),
     Variable("HEYGEN_AVATAR_ID", "", "the id of an avatar; empty: the vendor's choice", _avatar),
     _api_url("HEYGEN_API_URL", "https://api.heygen.com", _rest),
+    Variable("HEYGEN_MAX_SESSIONS", "", SLOTS, _slots),
     Variable(
         "STT",
         "",
@@ -347,6 +363,12 @@ VARIABLES = (
         "",
         "the key that signs tickets, 64 hexadecimal digits (openssl rand -hex 32)",
         _secret,
+    ),
+    Variable(
+        "TENANTS_FILE",
+        "",
+        "the file of those who may have sessions of the launcher; empty: the page alone",
+        _file,
     ),
     Variable("OPENAI_API_KEY", "", A_KEY, _api_key),
     Variable(
@@ -444,6 +466,11 @@ def _check_avatar(values: Mapping[str, Any]) -> None:
         raise SettingsError(
             "AVATAR=liveavatar needs LIVEAVATAR_AVATAR_ID, or LIVEAVATAR_SANDBOX=true, which has an"
             " avatar of its own."
+        )
+    service = avatar.removesuffix("-alpha")
+    if values.get(f"{service}_max_sessions") and not values["avatar_journal"]:
+        raise SettingsError(
+            f"{service.upper()}_MAX_SESSIONS is counted in the journal: it needs AVATAR_JOURNAL=on."
         )
 
 

@@ -26,12 +26,12 @@ QUIET_S = 2.0  # after so much silence the story is over
 
 @asynccontextmanager
 async def serving(
-    script: str, **options: Any
+    *script: str, **options: Any
 ) -> AsyncIterator[tuple[str, asyncio.subprocess.Process]]:
     """A bot in a process of its own, with its address. `options` are what asyncio takes besides."""
     port = free_port()
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, script, "--port", str(port)),
+        *(sys.executable, *script, "--port", str(port)),
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         **options,
@@ -51,6 +51,7 @@ class Listener:
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self._socket = socket
         self.samples = 0
+        self.arrived: list[float] = []  # when each piece of the voice came
         self.heard_at = 0.0  # when all that came so far was heard
         self._utterance = ""
         self._received = 0
@@ -64,6 +65,7 @@ class Listener:
         async for message in self._socket:
             if message.type is aiohttp.WSMsgType.BINARY:
                 samples = len(message.data) // 2
+                self.arrived.append(now())
                 self.samples += samples
                 self._received += samples
                 self.heard_at = max(self.heard_at, now()) + samples / VOICE_HZ

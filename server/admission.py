@@ -1,10 +1,13 @@
 """What the gate knows of a WebSocket that it has let in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .gate import SUBPROTOCOL
+from starlette.types import Message, Scope, Send
+
+SUBPROTOCOL = "avatarbot"
+"""Our page's. A client that speaks Pipecat's own protocol offers none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +21,7 @@ class Admission:
 
     page: bool
     session: str | None = None
-    renew: Callable[[], str] | None = field(default=None, repr=False)
+    renew: Callable[[], Awaitable[str]] | None = field(default=None, repr=False)
 
 
 def admission(scope: Mapping[str, Any]) -> Admission:
@@ -29,3 +32,16 @@ def admission(scope: Mapping[str, Any]) -> Admission:
         session=claims.session if claims else None,
         renew=scope.get("avatarbot.renew"),
     )
+
+
+def selecting(scope: Scope, send: Send) -> Send:
+    """Returns a `send` that accepts a WebSocket with our subprotocol, where it was offered."""
+    if not scope.get("subprotocols"):
+        return send
+
+    async def send_selecting(message: Message) -> None:
+        if message["type"] == "websocket.accept":
+            message = {**message, "subprotocol": SUBPROTOCOL}
+        await send(message)
+
+    return send_selecting

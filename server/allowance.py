@@ -11,7 +11,14 @@ class Allowance:
         self._at = now
 
     def spend(self, amount: float, *, now: float) -> bool:
-        """Takes the amount; returns whether that much was there."""
-        self._left = min(self._most, self._left + (now - self._at) * self._per_s) - amount
+        """Takes the amount, if that much is there; returns whether it was."""
+        self._left = min(self._most, self._left + (now - self._at) * self._per_s)
         self._at = now
-        return self._left >= 0
+        if self._left < amount:
+            return False
+        self._left -= amount
+        return True
+
+    def due_s(self, amount: float) -> float:
+        """How long after it was last asked that much will be there."""
+        return max(0.0, (amount - self._left) / self._per_s)

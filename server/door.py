@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -12,19 +13,28 @@ from .gate import Gate
 from .key import read_or_make_key, state_folder
 from .offers import OFFER_PATH, Offers
 from .page import page_paths, register_page
+from .plan import READING, Plan
 from .sessions import Sessions
-from .start import SOCKET_PATH, START_PATH, StartTickets
+from .start import SOCKET_PATH, START_PATH, StartTickets, Welcomes
 from .tickets import Tickets
 from .viewer import Viewer
 
-READING = frozenset(("GET", "HEAD"))
-ROUTES = {
+ROUTES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(page_paths(), READING),
     START_PATH: frozenset(("POST",)),
     SOCKET_PATH: frozenset(("WEBSOCKET",)),
     OFFER_PATH: frozenset(("POST", "PATCH")),
 }
-"""Everything that can be reached, but for the file of a viewer."""
+"""Everything that can be reached at a bot, but for the file of a viewer."""
+
+
+def tickets_of(session_secret: bytes | None) -> Tickets:
+    """Tickets of this server, whose key is kept in a file where none is given.
+
+    Raises:
+        KeyFileError: The file with the key cannot be used.
+    """
+    return Tickets(session_secret or read_or_make_key(state_folder(os.environ)), now=time.time)
 
 
 def open_door(
@@ -36,7 +46,7 @@ def open_door(
     session_secret: bytes | None = None,
     viewer: Viewer | None = None,
 ) -> Sessions:
-    """Registers the page and closes everything else of the application to strangers.
+    """Registers the page and closes everything else of Pipecat's application to strangers.
 
     Call it before Pipecat's `main()`: routes that come first win, and its middleware, which comes
     later, then stands outside and does nothing but CORS.
@@ -56,15 +66,32 @@ def open_door(
         PageError: A file of the page, or of the viewer, cannot be served.
         KeyFileError: The file with the key cannot be used.
     """
-    key = session_secret or read_or_make_key(state_folder(os.environ))
-    tickets, sessions = Tickets(key, now=time.time), Sessions()
+    tickets = tickets_of(session_secret)
+    app.add_middleware(StartTickets, welcomes=Welcomes(tickets, transports))
+    return close_off(
+        app, Plan(ROUTES), page=page, addresses=addresses, tickets=tickets, viewer=viewer
+    )
+
+
+def close_off(
+    app: FastAPI,
+    plan: Plan,
+    *,
+    page: Path,
+    addresses: Addresses,
+    tickets: Tickets,
+    viewer: Viewer | None = None,
+) -> Sessions:
+    """Registers the page, and lets through what is planned; `open_door` tells the rest."""
+    sessions = Sessions(share=plan.living is None)
     register_page(app, page, viewer)
-    app.add_middleware(StartTickets, tickets=tickets, transports=transports)
-    app.add_middleware(Offers, tickets=tickets, sessions=sessions)
+    if viewer:
+        plan = replace(plan, routes={**plan.routes, viewer.path: READING})
+    app.add_middleware(Offers, plan=plan, tickets=tickets, sessions=sessions)
     app.add_middleware(
         Gate,
+        plan=plan,
         addresses=addresses,
-        routes=ROUTES | ({viewer.path: READING} if viewer else {}),
         tickets=tickets,
         sessions=sessions,
         rooms=viewer.rooms if viewer else (),

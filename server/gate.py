@@ -5,18 +5,21 @@ not routes is in `docs/decisions/0001-gate-in-front-of-the-runner.md`.
 """
 
 import asyncio
+import math
 import re
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 
 from loguru import logger
 from starlette.datastructures import Headers, QueryParams
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .addresses import Addresses
+from .admission import SUBPROTOCOL, selecting
 from .flood import BoundedSocket
 from .headers import security_headers, with_headers
+from .offers import OFFER_PATH
+from .plan import READING, Plan
 from .sessions import Sessions
 from .start import SOCKET_PATH, START_PATH
 from .tickets import Claims, TicketError, Tickets
@@ -25,12 +28,13 @@ LARGEST_BODY = 64 * 1024
 """Bytes of an HTTP request's body."""
 SLOWEST_BODY_S = 10.0
 
-SUBPROTOCOL = "avatarbot"
 TICKET_PREFIX = "ticket."
 
-_READING = ("GET", "HEAD")
 _BEGINNING = (START_PATH, SOCKET_PATH)
+_WITH_TICKETS = (SOCKET_PATH, OFFER_PATH)
+_RETRY_AFTER_S = 5
 _REASONS = {
+    401: "This key is not known here.",
     403: "Refused.",
     404: "Not found.",
     405: "Not allowed.",
@@ -48,6 +52,16 @@ class Refusal(Exception):
         self.status = status
 
 
+def refusal(
+    status: int, why: str | None = None, retry_after_s: float | None = None
+) -> JSONResponse:
+    """An answer that refuses, in the shape that all of them have."""
+    headers = {} if retry_after_s is None else {"retry-after": str(math.ceil(retry_after_s))}
+    if status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse({"detail": why or _REASONS[status]}, status, headers)
+
+
 class Gate:
     """Refuses what is not listed, from elsewhere, too large, or without a ticket."""
 
@@ -55,8 +69,8 @@ class Gate:
         self,
         app: ASGIApp,
         *,
+        plan: Plan,
         addresses: Addresses,
-        routes: Mapping[str, frozenset[str]],
         tickets: Tickets,
         sessions: Sessions,
         rooms: Sequence[str] = (),
@@ -64,9 +78,8 @@ class Gate:
         """
         Args:
             app: What stands behind the gate.
+            plan: What is let through.
             addresses: Our own origins.
-            routes: Paths with their methods; a WebSocket's is `WEBSOCKET`. `{session}` stands
-                for the id of any session.
             tickets: What a WebSocket has to show.
             sessions: Where open WebSockets are noted down.
             rooms: Where else the page may connect to.
@@ -77,8 +90,8 @@ class Gate:
             for host, origin in addresses.hosts.items()
         }
         self._origins = frozenset(addresses.origins)
-        self._routes = {path: methods for path, methods in routes.items() if "{" not in path}
-        self._patterns = [(_pattern(path), routes[path]) for path in routes if "{" in path]
+        self._plan = plan
+        self._patterns = [(_pattern(path), path) for path in plan.routes if "{" in path]
         self._tickets = tickets
         self._sessions = sessions
 
@@ -95,55 +108,85 @@ class Gate:
         _, security = self._hosts.get(headers.get("host", ""), next(iter(self._hosts.values())))
         send = with_headers(send, security)
         try:
-            self._check(scope, headers, scope["method"])
+            tenant = self._check(scope, headers, scope["method"])
             self._check_place(scope["path"])
             body = await _body(receive, headers)
-        except Refusal as refusal:
-            logger.debug(f"refused a request: {refusal}")
-            await PlainTextResponse(_REASONS[refusal.status], refusal.status)(scope, receive, send)
+        except Refusal as refused:
+            logger.debug(f"refused a request: {refused}")
+            retry_after_s = _RETRY_AFTER_S if refused.status == 503 else None
+            answer = refusal(refused.status, retry_after_s=retry_after_s)
+            await answer(scope, receive, send)
         else:
-            await self._app(scope, _replay(body, receive), send)
+            known = {"avatarbot.tenant": tenant, "avatarbot.origin": self._origin(headers)}
+            await self._app({**scope, **known}, _replay(body, receive), send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             self._check(scope, Headers(scope=scope), "WEBSOCKET")
             self._check_place(scope["path"])
             claims = self._admit(scope)
-        except Refusal as refusal:
-            logger.debug(f"refused a WebSocket: {refusal}")
+        except Refusal as refused:
+            logger.debug(f"refused a WebSocket: {refused}")
             await receive()
-            if refusal.status == 503:
-                await PlainTextResponse(_REASONS[503], 503)(scope, receive, send)
+            if refused.status == 503:
+                await refusal(503, retry_after_s=_RETRY_AFTER_S)(scope, receive, send)
             else:
                 await send({"type": "websocket.close", "code": 1008})  # HTTP 403, never accepted
         else:
             with self._sessions.open():
-                renew = partial(self._tickets.issue, session=claims.session)
+
+                async def renew() -> str:
+                    return self._tickets.issue(session=claims.session, tenant=claims.tenant)
+
                 inner = {**_without_ticket(scope, claims), "avatarbot.renew": renew}
-                wire = BoundedSocket(receive, _selecting(scope, send))
+                wire = BoundedSocket(receive, selecting(scope, send))
                 await self._sessions.turn()
                 await self._app(inner, wire.receive, wire.send)
 
-    def _check(self, scope: Scope, headers: Headers, method: str) -> None:
-        """Raises `Refusal` unless host, path, method and origin are all ours."""
+    def _check(self, scope: Scope, headers: Headers, method: str) -> str | None:
+        """Raises `Refusal` unless host, path, method and origin are all ours, or a key is shown.
+
+        Returns:
+            The tenant whose key it is.
+        """
+        place = self._place(scope["path"])
+        if place in self._plan.for_anybody and method in READING:
+            return None
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
             raise Refusal(403, "its Host is not ours")
-        methods = self._methods(scope["path"])
-        if methods is None or scope.get("raw_path") != scope["path"].encode():
+        if place is None or scope.get("raw_path") != scope["path"].encode():
             raise Refusal(404, "its path is not listed")
-        if method not in methods:
+        if method not in self._plan.routes[place]:
             raise Refusal(405, "its method is not listed")
-        if len(origins) > 1 or not self._origins.issuperset(origins):
+        sites = self._plan.callers.sites() if place in _WITH_TICKETS else frozenset()
+        if len(origins) > 1 or not (self._origins | sites).issuperset(origins):
             raise Refusal(403, "its Origin is not ours")
-        if method not in _READING and not origins:
+        tenant = self._holder(headers) if place in self._plan.keyed else None
+        if method not in READING and not (origins or tenant or place in self._plan.called_back):
             raise Refusal(403, "it has no Origin")
-        if method in _READING and _is_embedded_elsewhere(headers):
+        if method in READING and _is_embedded_elsewhere(headers):
             raise Refusal(403, "another site embeds it")
+        return tenant
 
-    def _methods(self, path: str) -> frozenset[str] | None:
-        found = (methods for pattern, methods in self._patterns if pattern.fullmatch(path))
-        return self._routes.get(path) or next(found, None)
+    def _place(self, path: str) -> str | None:
+        """Which of the listed paths it is."""
+        if path in self._plan.routes:
+            return path
+        return next((place for pattern, place in self._patterns if pattern.fullmatch(path)), None)
+
+    def _holder(self, headers: Headers) -> str | None:
+        """The tenant whose key a request shows; None where it shows none."""
+        if (key := bearer(headers)) is None:
+            return None
+        if (tenant := self._plan.callers.holder(key)) is None:
+            raise Refusal(401, "nobody has such a key")
+        return tenant
+
+    def _origin(self, headers: Headers) -> str:
+        """Under which of our addresses somebody has come."""
+        own, _ = self._hosts.get(headers.get("host", "").lower(), next(iter(self._hosts.values())))
+        return headers["origin"] if headers.get("origin") in self._origins else own
 
     def _check_place(self, path: str) -> None:
         """Raises `Refusal` for what begins a session while there is no place for one."""
@@ -153,13 +196,24 @@ class Gate:
     def _admit(self, scope: Scope) -> Claims:
         """Takes the ticket of a WebSocket and returns what it says."""
         try:
-            return self._tickets.consume(_ticket(scope), scope="session")
+            claims = self._tickets.consume(_ticket(scope), scope="session")
         except TicketError as error:
             raise Refusal(403, type(error).__name__) from None
+        origin = Headers(scope=scope)["origin"]
+        if origin not in self._origins | self._plan.callers.sites(claims.tenant):
+            raise Refusal(403, "its Origin is another tenant's")
+        return claims
 
 
 def _pattern(path: str) -> re.Pattern[str]:
-    return re.compile("[0-9a-f-]{36}".join(map(re.escape, path.split("{session}"))))
+    parts = re.escape(path).replace(r"\{session\}", "[0-9a-f-]{36}").replace(r"\{path\}", ".+")
+    return re.compile(parts)
+
+
+def bearer(headers: Headers) -> str | None:
+    """What a request shows as `Authorization: Bearer`."""
+    scheme, _, shown = headers.get("authorization", "").partition(" ")
+    return shown if scheme.lower() == "bearer" and shown else None
 
 
 def _ticket(scope: Scope) -> str:
@@ -228,15 +282,3 @@ def _without_ticket(scope: Scope, claims: Claims) -> Scope:
         "query_string": b"",
         "avatarbot": claims,
     }
-
-
-def _selecting(scope: Scope, send: Send) -> Send:
-    if not scope.get("subprotocols"):
-        return send
-
-    async def send_selecting(message: Message) -> None:
-        if message["type"] == "websocket.accept":
-            message = {**message, "subprotocol": SUBPROTOCOL}
-        await send(message)
-
-    return send_selecting

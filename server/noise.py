@@ -10,6 +10,8 @@ _MESSAGES = frozenset(
         "Invalid HTTP request received.",
         "Invalid UTF-8 sequence received from client.",
         "Unsupported upgrade request.",
+        # Said where a session's process died in the midst of an answer.
+        "ASGI callable returned without completing response.",
         # Said of a WebSocket that was refused with an HTTP status of its own, which is fine.
         "ASGI callable returned without completing handshake.",
     )

@@ -6,7 +6,8 @@ negotiate. Of a request only what negotiates reaches Pipecat's runner.
 
 import hmac
 import json
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
@@ -16,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .plan import Plan
 from .sessions import Sessions
 from .tickets import TicketError, Tickets
 
@@ -25,6 +27,7 @@ COOKIE = "avatarbot-ticket"
 
 _BEFORE, _AFTER = OFFER_PATH.split("{session}")
 _MOST_CANDIDATES = 64
+_ABOUT_A_BODY = (b"content-type", b"content-length", b"transfer-encoding")
 
 
 @dataclass(slots=True)
@@ -44,8 +47,16 @@ class Refused(Exception):
 class Offers:
     """Stands behind the gate, which has checked origin, path and size."""
 
-    def __init__(self, app: ASGIApp, *, tickets: Tickets, sessions: Sessions) -> None:
+    def __init__(self, app: ASGIApp, *, plan: Plan, tickets: Tickets, sessions: Sessions) -> None:
+        """
+        Args:
+            app: What stands behind.
+            plan: Whose sites' pages may come besides our own, and which sessions there are.
+            tickets: What an offer has to show.
+            sessions: Where open connections are noted down.
+        """
         self._app = app
+        self._callers, self._living = plan.callers, plan.living
         self._tickets = tickets
         self._sessions = sessions
         self._peers: dict[str, _Peer] = {}
@@ -64,13 +75,15 @@ class Offers:
                 if peer is not None:
                     request = _continued(request, peer, ticket, patch=scope["method"] == "PATCH")
                 else:
+                    self._check_site(scope, ticket)
                     request = self._begun(request, session, ticket, method=scope["method"])
                     # The runner's answer is sent at once, its call lasts as long as the bot does.
                     open_session.enter_context(self._sessions.open())
-                    open_session.callback(self._peers.pop, session)
+                    if self._living is None:
+                        open_session.callback(self._peers.pop, session)
                     send = self._learning(session, send)
                     await self._sessions.turn()
-                await self._app(scope, _replay(request), send)
+                await self._app(*_rewritten(scope, receive, request), send)
         except Refused as refusal:
             logger.debug(f"refused an offer: {refusal.status}")
             await JSONResponse({"detail": "Refused."}, refusal.status)(scope, receive, send)
@@ -81,24 +94,47 @@ class Offers:
         offer = _description(request)
         if self._sessions.full:
             raise Refused(503)  # there was a place when the ticket was given
-        try:
+        with _taken():
             self._tickets.consume(ticket, scope="session", session=session)
-        except TicketError:
-            raise Refused(401) from None
+        if self._living is not None:
+            living = self._living()
+            self._peers = {each: peer for each, peer in self._peers.items() if each in living}
         self._peers[session] = _Peer(ticket)
         return offer
+
+    def _check_site(self, scope: Scope, ticket: str) -> None:
+        """Another site's page comes with a ticket of the tenant whose site it is."""
+        origin = Headers(scope=scope).get("origin")
+        if origin not in self._callers.sites():
+            return  # the gate knows it for our own
+        with _taken():
+            claims = self._tickets.check(ticket, scope="session")
+        if origin not in self._callers.sites(claims.tenant):
+            raise Refused(403)
 
     def _learning(self, session: str, send: Send) -> Send:
         """Returns a `send` that reads the connection's id out of the runner's answer."""
 
+        pieces: list[bytes] = []
+
         async def send_and_learn(message: Message) -> None:
             peer = self._peers.get(session)
             if message["type"] == "http.response.body" and peer and peer.connection is None:
-                answer = _decoded(message.get("body", b"") or b"null")
-                peer.connection = answer.get("pc_id") if isinstance(answer, dict) else None
+                pieces.append(message.get("body", b""))
+                if not message.get("more_body", False):
+                    answer = _decoded(b"".join(pieces) or b"null")
+                    peer.connection = answer.get("pc_id") if isinstance(answer, dict) else None
             await send(message)
 
         return send_and_learn
+
+
+@contextmanager
+def _taken() -> Iterator[None]:
+    try:
+        yield
+    except TicketError:
+        raise Refused(401) from None
 
 
 def _continued(request: Any, peer: _Peer, ticket: str, *, patch: bool) -> dict[str, Any]:
@@ -150,9 +186,14 @@ def _decoded(body: bytes) -> Any:
         raise Refused(400) from None
 
 
-def _replay(request: dict[str, Any]) -> Receive:
-    async def receive() -> Message:
-        body = json.dumps(request).encode()
-        return {"type": "http.request", "body": body, "more_body": False}
+def _rewritten(scope: Scope, receive: Receive, request: dict[str, Any]) -> tuple[Scope, Receive]:
+    """The request with another body."""
+    body = json.dumps(request).encode()
+    kept = [pair for pair in scope["headers"] if pair[0] not in _ABOUT_A_BODY]
+    about = [(b"content-type", b"application/json"), (b"content-length", b"%d" % len(body))]
+    messages: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
-    return receive
+    async def receive_rewritten() -> Message:
+        return messages.pop() if messages else await receive()
+
+    return {**scope, "headers": [*kept, *about]}, receive_rewritten

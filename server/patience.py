@@ -6,6 +6,7 @@ connection are uvicorn's own, with a clock and a count beside them.
 
 import asyncio
 import socket
+import sys
 from typing import Any
 
 from loguru import logger
@@ -19,6 +20,8 @@ LONGEST_STALL_S = 4.0
 """How long the other side may take nothing of what is sent."""
 LONGEST_SILENCE_S = 10.0
 """How long a request may take to come, its body apart (for that see `gate.SLOWEST_BODY_S`)."""
+LARGEST_HEAD = 64 * 1024
+"""Bytes that may come without anything of them being understood. h11 has a bound of its own."""
 UNSENT_BYTES = 64 * 1024
 """What the system keeps for a slow WebSocket: a second of voice, not the megabytes it would."""
 BYTES_PER_S, MOST_BYTES = 128 * 1024, 1024 * 1024
@@ -70,6 +73,10 @@ class Http(_Impatient, AutoHTTPProtocol):  # type: ignore[misc, valid-type]
 
     cycle: Any
     """uvicorn's request at hand, or the last one, or None."""
+    conn: Any
+    """h11's, where httptools is not installed."""
+    _piece = b""
+    _unread_bytes = 0
     _watched: Any = None
     _silent: asyncio.TimerHandle | None = None
 
@@ -81,6 +88,36 @@ class Http(_Impatient, AutoHTTPProtocol):  # type: ignore[misc, valid-type]
         super().connection_lost(exc)
         if self._silent:
             self._silent.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._piece = data
+        if hasattr(self, "parser"):  # httptools
+            self._unread_bytes += len(data)
+        super().data_received(data)
+        if self._unread_bytes > LARGEST_HEAD:
+            self._end("the head of a request has no end")
+
+    def on_headers_complete(self) -> None:
+        """httptools has read the head of a request."""
+        self._unread_bytes = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """httptools has read a piece of a body."""
+        self._unread_bytes = 0
+        super().on_body(body)
+
+    def handle_websocket_upgrade(self, *event: Any) -> None:
+        """uvicorn forgets what came in one piece with the request, from a client that is early."""
+        early = self._early()
+        super().handle_websocket_upgrade(*event)
+        if early:
+            protocol: Any = self.transport.get_protocol()
+            protocol.data_received(early)
+
+    def _early(self) -> bytes:
+        upgrade = sys.exception()  # httptools raises where the request ends, h11 does not
+        return self._piece[upgrade.args[0] :] if upgrade else self.conn.trailing_data[0]
 
     def _watch(self) -> None:
         self._watched = self.cycle
@@ -123,6 +160,10 @@ class WebSocket(_Impatient, AutoWebSocketsProtocol):  # type: ignore[misc, valid
             except InvalidState:
                 # uvicorn answers to bad UTF-8 with a close frame even where one was sent before.
                 self.transport.abort()
+            if self.conn.handshake_exc and not self.handshake_initiated:
+                # uvicorn never sends what the parser has to say of a request that it refuses.
+                self.transport.write(b"".join(self.conn.data_to_send()))
+                self.transport.close()
             if self.queue.qsize() > MOST_WAITING:
                 self._end(FLOOD)
 

@@ -20,17 +20,11 @@ from .addresses import Addresses
 from .bind import Network, is_loopback, refuse_open_bind, refuse_taken_port
 from .door import open_door
 from .noise import hush
-from .patience import Http, WebSocket
+from .presets import PRESETS
 from .proxies import Proxies
 from .sessions import Sessions
 from .tls import TlsFiles, check
 from .viewer import Viewer
-
-LARGEST_MESSAGE = 256 * 1024
-"""Bytes of one WebSocket message; what is larger ends the connection."""
-
-PING_S = 10.0
-"""How often a WebSocket is asked whether it is still there, and how long it may take to answer."""
 
 GRACE_S = 0.7
 """What a session gets to end by itself when the process is told to stop."""
@@ -124,22 +118,11 @@ def _pipecat() -> tuple[FastAPI, Callable[[], None]]:
 
 @contextmanager
 def _preset_uvicorn(tls: TlsFiles | None) -> Iterator[None]:
-    """Pipecat's `main()` gives uvicorn an address and nothing else.
-
-    Compressing a voice costs the bot more CPU than all that it does besides, and saves nothing; and
-    a message larger than any that the page sends need not be received before it is refused. Whom
-    to believe about the person is for `Proxies`: uvicorn by itself believes all of this machine.
-    """
+    """Pipecat's `main()` gives uvicorn an address and nothing else."""
     run = uvicorn.run
     uvicorn.run = partial(
         run,
-        http=Http,
-        ws=WebSocket,
-        ws_max_size=LARGEST_MESSAGE,
-        ws_per_message_deflate=False,
-        ws_ping_interval=PING_S,
-        ws_ping_timeout=PING_S,
-        proxy_headers=False,
+        **PRESETS,
         ssl_certfile=tls.certificate if tls else None,
         ssl_keyfile=tls.key if tls else None,
     )

@@ -12,12 +12,16 @@ AT_ONCE, GAP_S = 3, 0.75
 class Sessions:
     """The tasks that serve sessions: open WebSockets, and the calls of WebRTC offers.
 
+    Args:
+        share: Whether they share a process, and so begin one after the other.
+
     Attributes:
         most: How many there may be at once.
     """
 
-    def __init__(self, most: int = 1_000) -> None:
+    def __init__(self, most: int = 1_000, *, share: bool = True) -> None:
         self.most = most
+        self._share = share
         self._next_at = -math.inf
         self._tasks: set[asyncio.Task[None]] = set()
         self._ending = False
@@ -52,7 +56,7 @@ class Sessions:
 
         Who is alone disturbs nobody, and does not wait.
         """
-        if len(self) <= 1:
+        if len(self) <= 1 or not self._share:
             return
         now = asyncio.get_running_loop().time()
         begins_at = max(self._next_at, now - (AT_ONCE - 1) * GAP_S)

@@ -19,41 +19,24 @@ SOCKET_PATH = "/ws-client"
 _WISHES = {"daily": {"createDailyRoom": True}}
 
 
-class StartTickets:
-    """Hands out tickets. Stands behind the gate, which has checked origin and size."""
+class Welcomes:
+    """What whoever asks for a session gets: the way in, and what lets nobody else in.
 
-    def __init__(
-        self, app: ASGIApp, *, tickets: Tickets, transports: Mapping[str, str | None]
-    ) -> None:
-        """
-        Args:
-            app: What stands behind, Pipecat's runner in the end.
-            tickets: Who issues them.
-            transports: Ways to reach the bot, each with a sentence where it cannot be had.
-        """
-        self._app = app
+    Args:
+        tickets: Who issues them.
+        transports: Ways to reach the bot, each with a sentence where it cannot be had.
+    """
+
+    def __init__(self, tickets: Tickets, transports: Mapping[str, str | None]) -> None:
         self._tickets = tickets
         self._transports = transports
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != START_PATH:
-            await self._app(scope, receive, send)
-            return
-        transport = _transport((await receive()).get("body", b""))
-        if problem := self._problem(transport):
-            await JSONResponse({"detail": problem}, 400)(scope, receive, send)
-            return
-        assert transport is not None
-        status, answer = await self._ask(scope, transport)
-        if status == 200:
-            welcome = await self._welcome(transport, json.loads(answer), Headers(scope=scope))
-            await welcome(scope, receive, send)
-        else:
-            await JSONResponse({"detail": "The session could not be started."}, status)(
-                scope, receive, send
-            )
+    @property
+    def open_ways(self) -> list[str]:
+        """Those of the ways that can be had."""
+        return [way for way, obstacle in self._transports.items() if obstacle is None]
 
-    def _problem(self, transport: str | None) -> str | None:
+    def problem(self, transport: str | None) -> str | None:
         """Returns a sentence about a request that cannot be met, or None."""
         if transport is None:
             return 'Send a JSON object, such as {"transport": "websocket"}.'
@@ -61,23 +44,40 @@ class StartTickets:
             return f'Send {{"transport": …}} with one of: {", ".join(self._transports)}.'
         return self._transports[transport]
 
-    async def _welcome(self, transport: str, answer: Any, headers: Headers) -> JSONResponse:
-        """What the caller gets: the way in, and what lets nobody else in."""
+    async def welcome(
+        self,
+        transport: str,
+        answer: Mapping[str, Any],
+        *,
+        origin: str,
+        tenant: str = "local",
+        to_server: bool = False,
+    ) -> JSONResponse:
+        """
+        Args:
+            transport: How the person comes.
+            answer: What Pipecat's runner says of the session, or says in its place.
+            origin: Under which of our addresses.
+            tenant: Whose session it is.
+            to_server: Whether a server asks, which wants to know the session's id. Pipecat's
+                client for JavaScript wants `wsUrl` and `token`, and refuses any more.
+        """
         session = answer["sessionId"]
         match transport:
             case "websocket":
-                # Pipecat's client for JavaScript takes these two and refuses any other.
-                url = socket_origin(headers["origin"]) + SOCKET_PATH
-                return JSONResponse({"wsUrl": url, "token": self._tickets.issue(session=session)})
+                url = socket_origin(origin) + SOCKET_PATH
+                ticket = self._tickets.issue(session=session, tenant=tenant)
+                known = answer if to_server else {}
+                return JSONResponse({**known, "wsUrl": url, "token": ticket})
             case "webrtc":
-                ticket = self._tickets.issue(session=session)
-                welcome = JSONResponse({"sessionId": session, "token": ticket})
+                ticket = self._tickets.issue(session=session, tenant=tenant)
+                welcome = JSONResponse({**answer, "token": ticket})
                 welcome.set_cookie(
                     COOKIE,
                     ticket,
                     max_age=LONGEST_LIFE_S,
                     path=OFFER_PATH.format(session=session),
-                    secure=headers["origin"].startswith("https:"),
+                    secure=origin.startswith("https:"),
                     httponly=True,
                     samesite="strict",
                 )
@@ -86,7 +86,40 @@ class StartTickets:
                 token = await rooms.daily_guest_token(answer["dailyRoom"])
                 return JSONResponse({**answer, "dailyToken": token})
             case _:
-                return JSONResponse(answer)
+                return JSONResponse(dict(answer))
+
+
+class StartTickets:
+    """Hands out tickets. Stands behind the gate, which has checked origin and size."""
+
+    def __init__(self, app: ASGIApp, *, welcomes: Welcomes) -> None:
+        """
+        Args:
+            app: What stands behind, Pipecat's runner in the end.
+            welcomes: What is answered.
+        """
+        self._app = app
+        self._welcomes = welcomes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"] != START_PATH:
+            await self._app(scope, receive, send)
+            return
+        request = wishes((await receive()).get("body", b""))
+        transport = wanted(request)
+        if problem := self._welcomes.problem(transport):
+            await JSONResponse({"detail": problem}, 400)(scope, receive, send)
+            return
+        assert transport is not None
+        status, answer = await self._ask(scope, transport)
+        if status == 200:
+            origin = Headers(scope=scope)["origin"]
+            welcome = await self._welcomes.welcome(transport, json.loads(answer), origin=origin)
+            await welcome(scope, receive, send)
+        else:
+            await JSONResponse({"detail": "The session could not be started."}, status)(
+                scope, receive, send
+            )
 
     async def _ask(self, scope: Scope, transport: str) -> tuple[int, bytes]:
         """Returns status and body of the runner's answer.
@@ -108,11 +141,19 @@ class StartTickets:
         return status, b"".join(each.get("body", b"") for each in messages)
 
 
-def _transport(body: bytes) -> str | None:
-    """The transport that a request asks for; None if it is no request."""
+def wishes(body: bytes) -> dict[str, Any] | None:
+    """The request for a session; None if it is no request."""
     try:
         request: Any = json.loads(body or b"{}")
     except (ValueError, RecursionError):
         return None
-    transport = request.get("transport", "websocket") if isinstance(request, dict) else None
+    return request if isinstance(request, dict) else None
+
+
+def wanted(request: Mapping[str, Any] | None) -> str | None:
+    """The transport that a request asks for; None if it is no request."""
+    if request is None:
+        return None
+    usual = "daily" if request.get("createDailyRoom") is True else "websocket"
+    transport = request.get("transport", usual)
     return transport if isinstance(transport, str) else None

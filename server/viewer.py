@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from loguru import logger
+
 from .bind import is_loopback
 from .errors import ViewerError
 
@@ -56,6 +58,22 @@ def livekit(page: Path, api_url: str) -> Viewer:
     is_here = is_loopback(urlsplit(api_url).hostname or "")
     rooms = (*_LIVEKIT_CLOUD, *(_THIS_MACHINE if is_here else ()))
     return Viewer(LIVEKIT_PATH, file, rooms)
+
+
+def if_installed(page: Path, api_url: str | None) -> Viewer | None:
+    """The viewer of a vendor's face, or None: other clients may bring their own.
+
+    Args:
+        page: The folder with the page's files.
+        api_url: The vendor's API; None where the page draws the face.
+    """
+    if api_url is None:
+        return None
+    try:
+        return livekit(page, api_url)
+    except ViewerError as error:
+        logger.warning(f"{error} Until then it draws its own face, and the vendor's costs in vain.")
+        return None
 
 
 def _shortest(folder: Path) -> Path:

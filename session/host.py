@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -44,7 +44,7 @@ class Host:
         greeting: str,
         longest_s: float,
         in_room: bool,
-        renew: Callable[[], str] | None,
+        renew: Callable[[], Awaitable[str]] | None,
     ) -> None:
         self._worker = worker
         self._introduction = introduction
@@ -97,9 +97,9 @@ class Host:
         if greeting:
             await self._worker.queue_frame(TTSSpeakFrame(greeting))
 
-    async def _hand_out_tickets(self, renew: Callable[[], str]) -> None:
+    async def _hand_out_tickets(self, renew: Callable[[], Awaitable[str]]) -> None:
         while True:
-            await self.tell("ticket", token=renew(), remembers=True)
+            await self.tell("ticket", token=await renew(), remembers=True)
             await asyncio.sleep(TICKET_RENEWAL_S)
 
     async def _end(self, why: Ending) -> None:

@@ -28,6 +28,8 @@ RUN_BY_A_TEST = {
     "uv run -m emulators.heygen --port 8300": "tests/emulated/test_heygen_emulator.py",
     "uv run bot.py --tls-cert fullchain.pem --tls-key key.pem": "tests/emulated/test_tls.py",
     "uv run bot.py --help": "tests/test_contributing.py",
+    "uv run -m launcher": "tests/emulated/test_launcher_whole.py",
+    "uv run --extra webrtc -m launcher": "tests/emulated/test_launcher_door.py",
     "make help": "tests/test_contributing.py",
     "uv run pytest tests/unit/processors/test_cut_ins.py": "tests/test_contributing.py",
     "uv build --wheel": "tests/test_wheel.py",

@@ -52,7 +52,7 @@ async function ask(path, timeoutMs, { signal, ...request }) {
 }
 
 function refusal(status, detail) {
-  if (status === 400 && typeof detail === "string") return new Trouble(detail, { lasting: true });
+  if ((status === 400 || status === 401) && typeof detail === "string") return new Trouble(detail, { lasting: true });
   if (status === 401 || status === 403) {
     return new Trouble("The server does not allow a session from here. Open the page at the address that the server printed, then press Start again.", { lasting: true });
   }

@@ -32,9 +32,8 @@ def account(avatar: str, emulator: Emulator) -> dict[str, str]:
 def leaks(folder: Path, bot: Bot, visitor: Visitor | None = None) -> list[str]:
     """Where a secret shows that must not: in the log, in the journal, at the page."""
     logged = [line for line in bot.log if "SECRET-" in line]
-    kept = [
-        path.name for path in (folder / "avatarbot").iterdir() if b"SECRET-" in path.read_bytes()
-    ]
+    files = (path for path in (folder / "avatarbot").rglob("*") if path.is_file())
+    kept = [path.name for path in files if b"SECRET-" in path.read_bytes()]
     messages = visitor.messages if visitor else []
     told = [str(each) for each in messages if each["type"] != "avatar-room"]
     return [*logged, *kept, *(each for each in told if "SECRET-" in each)]

@@ -15,13 +15,15 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
+from .processes import DEADLINE_S, Vitals, vitals
+
 ROOT = Path(__file__).parents[2]
-DEADLINE_S = 20
 
 
 def free_port() -> int:
@@ -32,22 +34,13 @@ def free_port() -> int:
         return port
 
 
-@dataclass(frozen=True)
-class Vitals:
-    """What a process holds."""
-
-    resident_mb: float
-    files: int
-    threads: int
-
-
 class Server:
     """A process of Python that prints a line once it serves, with all that it prints and logs."""
 
-    def __init__(self, *arguments: str, **environment: str) -> None:
+    def __init__(self, *arguments: str, cwd: Path = ROOT, **environment: str) -> None:
         self.process = subprocess.Popen(
             [sys.executable, *arguments],
-            cwd=ROOT,
+            cwd=cwd,
             env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -106,15 +99,7 @@ class Server:
 
     def vitals(self) -> Vitals:
         """What it holds now. Linux only."""
-        folder = Path(f"/proc/{self.process.pid}")
-        status = dict(
-            line.split(":", 1) for line in (folder / "status").read_text().splitlines() if line
-        )
-        return Vitals(
-            resident_mb=int(status["VmRSS"].split()[0]) / 1024,
-            files=len(list((folder / "fd").iterdir())),
-            threads=int(status["Threads"]),
-        )
+        return vitals(self.process.pid)
 
 
 @dataclass(frozen=True)
@@ -134,7 +119,10 @@ class Place:
     def ask(
         self, method: str, path: str, body: bytes | None = None, **headers: str
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Sends a request as the page would; returns status, headers and body."""
+        """Sends a request as the page would; returns status, headers and body.
+
+        A header that is given as empty is not sent.
+        """
         # By address: the name need not be known to this machine.
         wire = socket.create_connection(("127.0.0.1", self.port), DEADLINE_S)
         name = self.host.partition(":")[0]
@@ -143,7 +131,7 @@ class Place:
         given = {"Host": self.host, "Origin": self.origin, **(self.headers or {})}
         given |= {name.replace("_", "-"): value for name, value in headers.items()}
         try:
-            connection.request(method, path, body, given)
+            connection.request(method, path, body, dict(filter(itemgetter(1), given.items())))
             response = connection.getresponse()
             return response.status, dict(response.headers), response.read()
         finally:

@@ -24,7 +24,7 @@ async def bot(runner_args: Any) -> None:
         "ticket": asdict(socket.scope["avatarbot"]),
         "headers": dict(socket.headers),
         "query": str(socket.query_params),
-        "renewed": socket.scope["avatarbot.renew"](),
+        "renewed": await socket.scope["avatarbot.renew"](),
         "client": socket.client.host,
     }
     await socket.send_text(json.dumps(seen))

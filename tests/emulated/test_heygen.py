@@ -252,6 +252,26 @@ async def test_what_interactive_avatar_is_asked_for(journal: Journal) -> None:
             InteractiveVendor(api_key=KEY, idle_limit_s=seconds)
 
 
+@pytest.mark.parametrize(
+    ("make", "path", "limit"),
+    [
+        (LiveAvatarVendor, "/v1/sessions/start", {"max_session_duration": 7_200}),
+        (InteractiveVendor, "/v1/streaming.new", {"session_duration_limit": 7_200}),
+    ],
+)
+async def test_limit_that_the_vendor_tells_is_noted(
+    journal: Journal, make: Make, path: str, limit: dict[str, int]
+) -> None:
+    async with at_heygen(make, journal) as (stand_in, vendor):
+        address = {"ws_url": "ws://127.0.0.1:1/", "realtime_endpoint": "ws://127.0.0.1:1/"}
+        stand_in.answer(path, Answer(data={"session_id": "s1"} | address | limit))
+        opened = await vendor.open()
+        (entry,) = await journal.entries()
+        assert entry.until == pytest.approx(entry.opened_at + 7_200, abs=5)
+        stand_in.running.add(opened.id)
+        await vendor.close(opened)
+
+
 async def test_nothing_is_said_before_the_server_is_connected(journal: Journal) -> None:
     async with at_heygen(LiveAvatarVendor, journal, profile=FASTEST) as (stand_in, vendor):
         stand_in.greets = False

@@ -254,7 +254,7 @@ async def test_fifty_at_once_get_a_place_or_are_told_that_there_is_none(
         refused = [each.response for each in wires if isinstance(each, InvalidStatus)]
         assert len(refused) >= 50 - (MOST - 1)
         assert {(each.status_code, bytes(each.body)) for each in refused} == {
-            (503, b"Every place is taken.")
+            (503, b'{"detail":"Every place is taken."}')
         }
         assert place.ask("GET", "/")[0] == 200
         assert await neighbour.answer_to("What is your name?")

@@ -88,16 +88,16 @@ FAULTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
         "cannot show this avatar. Check LIVEAVATAR_AVATAR_ID and LIVEAVATAR_SANDBOX.",
     ),
     (
-        {"call": "token", "status": 429, "headers": {"Retry-After": "20"}},
-        {},
-        "takes no more requests now. Wait 20 s.",
-    ),
-    (
         {"call": "start", "status": 500},
         {},
         "cannot be reached, or has a problem of its own. Try again later.",
     ),
     ({}, {"omit_ws_url": True}, "answers in a way that this version does not understand."),
+    (
+        {"call": "token", "status": 429, "headers": {"Retry-After": "20"}},
+        {},
+        "takes no more requests now. Wait 20 s.",
+    ),
 ]
 """What goes wrong at the vendor, by a reply and by a knob, and what the person is told."""
 
@@ -132,6 +132,27 @@ async def test_key_that_is_wrong_is_told_of(tmp_path: Path) -> None:
         told = await visitor.kind("notice")
         assert "Check LIVEAVATAR_API_KEY" in told["text"]
         await visitor.until_over()
+
+
+async def test_one_too_many_of_the_accounts_sessions_is_told_of_and_not_asked_for(
+    tmp_path: Path,
+) -> None:
+    async with serve() as emulator:
+        limit = {"LIVEAVATAR_MAX_SESSIONS": "1", "AVATAR_ON_START_ERROR": "local"}
+        async with running_bot(tmp_path, **account("liveavatar", emulator) | limit) as bot:
+            async with visiting(bot):
+                await emulator.until(emulator.running)
+                async with visiting(bot) as second:
+                    told = await second.kind("notice")
+                    assert told["text"] == (
+                        "As many sessions of LiveAvatar run as LIVEAVATAR_MAX_SESSIONS allows."
+                        f" Wait until one has ended. {GOES_ON}"
+                    )
+                    assert len(emulator.sessions) == 1
+            await emulator.until(lambda: not emulator.running())
+            async with visiting(bot):
+                await emulator.until(emulator.running)
+            await emulator.until(lambda: not emulator.running())
 
 
 @ON_ERROR

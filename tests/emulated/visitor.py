@@ -45,14 +45,15 @@ class Bot:
 
 @asynccontextmanager
 async def running_bot(
-    folder: Path, *, script: str = "bot.py", extra: Mapping[str, str] = {}, **settings: str
+    folder: Path, *program: str, extra: Mapping[str, str] = {}, **settings: str
 ) -> AsyncIterator[Bot]:
-    """`bot.py -vv` on a free port, with these settings in a `.env`."""
+    """`bot.py -vv`, or another program, on a free port, with these settings in a `.env`."""
     (folder / ".env").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
     environment = {k: v for k, v in os.environ.items() if not k.startswith(OURS)}
     environment |= {"XDG_STATE_HOME": str(folder), "PYTHONPATH": str(ROOT), **extra}
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, str(ROOT / script), "-vv", "--port", str(free_port())),
+        *(sys.executable, *(program or (str(ROOT / "bot.py"),)), "-vv"),
+        *("--port", str(free_port())),
         cwd=folder,
         env=environment,
         stdout=asyncio.subprocess.PIPE,
@@ -249,7 +250,7 @@ async def secretive(
     folder: Path, *, script: str = "bot.py", extra: Mapping[str, str] = {}, **settings: str
 ) -> AsyncIterator[Visitor]:
     """A visit to a bot of its own, which logs and shows no key and tells the page of no error."""
-    running = running_bot(folder, script=script, extra=extra, **settings)
+    running = running_bot(folder, str(ROOT / script), extra=extra, **settings)
     async with running as bot, visiting(bot) as visitor:
         yield visitor
     # Only now: what it logs while it ends counts as well.

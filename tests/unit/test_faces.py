@@ -34,6 +34,7 @@ def test_every_choice_of_avatar_has_a_row() -> None:
     for name, face in faces.FACES.items():
         assert face.key == settings.AVATARS[name].upper()
         assert {each for each in face.choices.split() if each.isupper()} <= variables
+        assert face.slots in variables
 
 
 @pytest.mark.parametrize(
@@ -46,6 +47,26 @@ def test_every_choice_of_avatar_has_a_row() -> None:
 )
 def test_settings_make_the_vendor(name: str, kind: type) -> None:
     assert type(faces.vendor(load(name))) is kind
+
+
+@pytest.mark.parametrize(
+    ("name", "vendor", "most"),
+    [("liveavatar", "LiveAvatar", 7), ("heygen", "HeyGen", 3), ("heygen-alpha", "HeyGen", 3)],
+)
+def test_account_of_the_face_is_known_with_its_limit(name: str, vendor: str, most: int) -> None:
+    (account,) = faces.accounts(load(name, LIVEAVATAR_MAX_SESSIONS="7", HEYGEN_MAX_SESSIONS="3"))
+    assert (account.vendor, account.most) == (vendor, most)
+    assert "SECRET-" not in repr(account)
+    assert faces.accounts(load(name))[0].most is None
+    assert faces.accounts(load("local")) == []
+
+
+def test_account_is_not_needed_where_the_drawn_face_goes_on() -> None:
+    needed = {
+        how: faces.accounts(load("liveavatar", AVATAR_ON_START_ERROR=how))[0].needed
+        for how in ("end", "local")
+    }
+    assert needed == {"end": True, "local": False}
 
 
 @pytest.mark.parametrize("name", faces.FACES)

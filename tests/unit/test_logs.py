@@ -117,9 +117,32 @@ def test_a_sink_that_pipecat_adds_later_is_redacted_too(
     assert "SECRET-" not in stream.getvalue()
 
 
+def test_sinks_of_others_show_no_known_secret_and_no_variable(stream: io.StringIO) -> None:
+    logger.remove()
+    logger.add(stream, level="TRACE", backtrace=True, diagnose=True)
+    logs.keep_secret(["correct horse battery"])
+
+    def fail(credential: str) -> None:
+        raise ValueError("refused, you sent correct horse battery")
+
+    try:
+        fail("SECRET" + "-2")
+    except ValueError:
+        logger.exception("could not dial")
+    assert "could not dial" in stream.getvalue()
+    assert "ValueError: refused, you sent <redacted>" in stream.getvalue()
+    assert "SECRET-" not in stream.getvalue()
+    assert "horse" not in stream.getvalue()
+
+
 def test_configuring_again_leaves_one_sink(stream: io.StringIO) -> None:
     for _ in range(3):
         logs.configure(stream=stream)
     logger.info("once")
     logging.getLogger("anyone").warning("also once")
     assert stream.getvalue().count("once") == 2
+
+
+@pytest.mark.parametrize(("level", "verbosity"), [("", 0), ("DEBUG", 1), ("TRACE", 2), ("loud", 0)])
+def test_a_level_of_loguru_has_a_verbosity(level: str, verbosity: int) -> None:
+    assert logs.verbosity_of(level) == verbosity

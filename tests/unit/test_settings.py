@@ -191,6 +191,18 @@ def test_liveavatar_shows_somebody_or_the_sandbox() -> None:
     assert load(**account, LIVEAVATAR_SANDBOX="true").liveavatar_sandbox is True
 
 
+@pytest.mark.parametrize("avatar", ["liveavatar", "heygen", "heygen-alpha"])
+def test_limit_of_an_account_is_counted_in_the_journal_and_needs_it(avatar: str) -> None:
+    limit = f"{avatar.removesuffix('-alpha').upper()}_MAX_SESSIONS"
+    given = {"AVATAR": avatar, "LIVEAVATAR_SANDBOX": "true", limit: "3"}
+    given |= {"LIVEAVATAR_API_KEY": "SECRET-1", "HEYGEN_API_KEY": "SECRET-2"}
+    assert getattr(load(**given), limit.lower()) == 3
+    with pytest.raises(settings.SettingsError, match=f"^{limit} is counted in the journal"):
+        load(**given, AVATAR_JOURNAL="off")
+    with pytest.raises(settings.SettingsError, match=f"^{limit} takes how many sessions"):
+        load(**given | {limit: "0"})
+
+
 def test_key_alone_brings_no_avatar_that_costs_money() -> None:
     assert load(LIVEAVATAR_API_KEY="SECRET-1", HEYGEN_API_KEY="SECRET-2").avatar == "local"
 

@@ -4,10 +4,11 @@
 (`transports/local`, `transports/heygen`) is a vendor. `docs/frames.md` lists what travels.
 
 Exported here is what a vendor is written with, and none of it loads Pipecat: what a vendor provides
-(`vendor`), what it is told (`commands`), what it tells (`events`), what goes wrong (`errors`). The
-door to Pipecat is `transport.AvatarTransport`.
+(`vendor`, `account`), what it is told (`commands`), what it tells (`events`), what goes wrong
+(`errors`). The door to Pipecat is `transport.AvatarTransport`.
 """
 
+from .account import Account
 from .commands import Begin, Command, EndSpeech, Interrupt, KeepAlive, Listen, Speak
 from .errors import (
     AvatarError,
@@ -17,6 +18,7 @@ from .errors import (
     KeyRefused,
     NeverReady,
     NoCredits,
+    NoSlotLeft,
     RateLimited,
     TooManySessions,
     UnexpectedReply,
@@ -27,6 +29,7 @@ from .events import Ended, Event, Interrupted, Played, Started, Talking
 from .vendor import Opened, Profile, Socket, UserLeg, Vendor, Wire
 
 __all__ = [
+    "Account",
     "AvatarError",
     "AvatarNotFound",
     "Begin",
@@ -43,6 +46,7 @@ __all__ = [
     "Listen",
     "NeverReady",
     "NoCredits",
+    "NoSlotLeft",
     "Opened",
     "Played",
     "Profile",

@@ -11,6 +11,7 @@
     │   └── RateLimited     too many calls                                (retryable)
     ├── NeverReady          opened, and not ready by the deadline
     ├── ConnectionLost      the control connection ended in mid-session   (retryable)
+    ├── NoSlotLeft          we have as many sessions as we allow ourselves     (retryable)
     └── JournalUnusable     what is paid for cannot be noted down, so it is not opened
 
 An error's text is a sentence without its full stop, fit for a log and for the page: it never holds
@@ -135,6 +136,21 @@ class ConnectionLost(AvatarError):
 
     def __init__(self, vendor: str) -> None:
         super().__init__(f"the connection to {vendor} was lost")
+
+
+class NoSlotLeft(AvatarError):
+    """The account has as many sessions as its setting allows, so the vendor is not asked.
+
+    Args:
+        vendor: The vendor's name.
+        taken: How many there are, reserved ones among them.
+    """
+
+    retryable = True
+
+    def __init__(self, vendor: str, taken: int) -> None:
+        self.taken = taken
+        super().__init__(f"all {taken} sessions that {vendor} may have at once are taken")
 
 
 class JournalUnusable(AvatarError):

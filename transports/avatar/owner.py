@@ -1,8 +1,10 @@
 """Which process something belongs to, and whether that process is proven dead.
 
 A process is known by its host, the boot of that host, its number and when it was started: a number
-alone is given again. Dead is only what can be looked at and is not there: a process of another
-host, or of another container, may be well. Where a system tells nothing (Windows), nobody is dead.
+alone is given again. Dead is only what can be looked at and is not there. A process of another
+container cannot be looked at; but whoever keeps something in a folder holds a lock there for its
+container, which the kernel takes away from the dead. A process of another machine may be well, and
+where a system tells nothing (Windows), nobody is dead.
 """
 
 from __future__ import annotations
@@ -12,9 +14,16 @@ import platform
 import subprocess
 import sys
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 
+if sys.platform != "win32":
+    import fcntl
+
 _PROC = Path("/proc")
+_NO_LINKS = getattr(os, "O_NOFOLLOW", 0)
+_PRESENT: dict[tuple[int, Path], int] = {}
+"""Locked files by process and folder: open until the process dies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,18 +41,81 @@ def this_process() -> Owner:
     return Owner(_host(), _boot(), os.getpid(), _started(os.getpid()) or "")
 
 
-def is_dead(owner: Owner) -> bool:
-    """Whether it is certain that this process is gone."""
-    if owner.host != _host() or not owner.boot or not owner.started:
+def of(pid: int) -> Owner:
+    """A process of this machine that runs now.
+
+    Raises:
+        ProcessLookupError: It does not.
+    """
+    started = _started(pid)
+    if started is None:
+        raise ProcessLookupError(f"there is no process {pid}")
+    return Owner(_host(), _boot(), pid, started)
+
+
+def be_present(folder: Path) -> None:
+    """Say in a folder, as long as this process lives, that somebody of its container does.
+
+    Raises:
+        OSError: It cannot be said there.
+    """
+    said = (os.getpid(), folder)  # a copy of this process has to say it for itself
+    if sys.platform == "win32" or said in _PRESENT:
+        return
+    file = os.open(_presence(folder, _host()), os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o600)
+    fcntl.flock(file, fcntl.LOCK_SH)
+    _PRESENT[said] = file
+
+
+def is_alive(owner: Owner) -> bool:
+    """Whether it is certain that this process runs."""
+    here = owner.host == _host() and owner.boot == _boot()
+    return here and bool(owner.started) and _started(owner.pid) == owner.started
+
+
+def is_dead(owner: Owner, folder: Path) -> bool:
+    """Whether it is certain that this process is gone.
+
+    Args:
+        owner: The process.
+        folder: Where it was present.
+    """
+    if not owner.boot or not owner.started:
         return False
+    if owner.host != _host():
+        return owner.boot == _boot() and _is_deserted(folder, owner.host)
     return owner.boot != _boot() or _started(owner.pid) != owner.started
+
+
+def _is_deserted(folder: Path, host: str) -> bool:
+    """Whether a container of this machine, which was present in the folder, is gone."""
+    if sys.platform == "win32":
+        return False
+    try:
+        file = os.open(_presence(folder, host), os.O_RDWR | _NO_LINKS)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(file)
+
+
+def _presence(folder: Path, host: str) -> Path:
+    return folder / f"{sha256(host.encode()).hexdigest()[:16]}.present"
 
 
 def _host() -> str:
     """The machine as seen from here; each container has process numbers of its own."""
     machine = _text(Path("/etc/machine-id"))[:12]
     numbers = os.readlink(_PROC / "self/ns/pid") if sys.platform == "linux" else ""
-    return "/".join(each for each in (platform.node(), machine, numbers) if each)
+    # Not `platform.node()`: it keeps the name that the machine had when it was first asked.
+    name = platform.node() if sys.platform == "win32" else os.uname().nodename
+    return "/".join(each for each in (name, machine, numbers) if each)
 
 
 def _boot() -> str:

@@ -37,6 +37,8 @@ class InteractiveVendor(HeyGenVendor):
             LiveAvatar only.
         profile: How it is spoken to.
         journal: Where paid sessions are noted; by default this user's own, see `Journal`.
+        max_sessions: How many sessions the account may have at once, over all processes that share
+            the journal; None leaves it to the vendor.
         api_url: Address of the API.
     """
 
@@ -49,6 +51,7 @@ class InteractiveVendor(HeyGenVendor):
         idle_limit_s: int = LEAST_IDLE_S,
         profile: Profile = ADVISED,
         journal: Journal | None = None,
+        max_sessions: int | None = None,
         api_url: str = API_URL,
     ) -> None:
         if not LEAST_IDLE_S <= idle_limit_s <= MOST_IDLE_S:
@@ -62,6 +65,7 @@ class InteractiveVendor(HeyGenVendor):
             api_url=api_url,
             profile=replace(profile, keep_alive_s=idle_limit_s / 3),
             journal=journal,
+            max_sessions=max_sessions,
         )
 
     async def _name(self, rest: Rest) -> Named:
@@ -88,6 +92,13 @@ class InteractiveVendor(HeyGenVendor):
 
     async def _stop(self, rest: Rest, session: str) -> None:
         await rest.call("POST", "/v1/streaming.stop", {"session_id": session}, again=True)
+
+    async def _active(self, rest: Rest) -> list[str]:
+        # Its reply is not documented; what cannot be read is taken for nobody's.
+        data = await rest.call("GET", "/v1/streaming.list", again=True)
+        sessions = data.get("sessions") if isinstance(data, dict) else None
+        rows = sessions if isinstance(sessions, list) else []
+        return [id_ for row in rows for id_ in optional_texts(row, "session_id").values()]
 
     async def _is_gone(self, rest: Rest, session: str, refusal: VendorRefused) -> bool:
         return refusal.status in GONE or refusal.code == _ENDED

@@ -53,6 +53,8 @@ class LiveAvatarVendor(HeyGenVendor):
         quality: Of the picture.
         profile: How it is spoken to: `ADVISED` or `FASTEST`, or one of your own.
         journal: Where paid sessions are noted; by default this user's own, see `Journal`.
+        max_sessions: How many sessions the account may have at once, over all processes that share
+            the journal; None leaves it to the vendor.
         api_url: Address of the API.
     """
 
@@ -69,10 +71,16 @@ class LiveAvatarVendor(HeyGenVendor):
         quality: Literal["very_high", "high", "medium", "low"] = "high",
         profile: Profile = ADVISED,
         journal: Journal | None = None,
+        max_sessions: int | None = None,
         api_url: str = API_URL,
     ) -> None:
         super().__init__(
-            "LiveAvatar", api_key=api_key, api_url=api_url, profile=profile, journal=journal
+            "LiveAvatar",
+            api_key=api_key,
+            api_url=api_url,
+            profile=profile,
+            journal=journal,
+            max_sessions=max_sessions,
         )
         if max_session_s is not None and max_session_s < 1:
             raise ValueError("max_session_s takes at least one second")
@@ -82,15 +90,6 @@ class LiveAvatarVendor(HeyGenVendor):
         self._room_of_ours = room
         self._quality = quality
         self.limit_s = float(max_session_s or HeyGenVendor.limit_s)
-
-    async def active_sessions(self) -> list[str]:
-        """The ids of all sessions of the account that run now.
-
-        Raises:
-            AvatarError
-        """
-        async with self._rest() as rest:
-            return await self._active(rest)
 
     async def _name(self, rest: Rest) -> Named:
         body: dict[str, Any] = {

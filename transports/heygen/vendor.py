@@ -9,6 +9,7 @@ overtakes its start stops nothing.
 from __future__ import annotations
 
 import asyncio
+import math
 import re
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, suppress
@@ -17,8 +18,15 @@ from typing import Any
 
 from loguru import logger
 
+from ..avatar.account import Account
 from ..avatar.dial import dial
-from ..avatar.errors import AvatarError, JournalUnusable, UnexpectedReply, VendorRefused
+from ..avatar.errors import (
+    AvatarError,
+    JournalUnusable,
+    RateLimited,
+    UnexpectedReply,
+    VendorRefused,
+)
 from ..avatar.events import Ended, Interrupted, Started, Talking
 from ..avatar.journal import Entry, Journal, reap
 from ..avatar.undo import finish
@@ -75,6 +83,8 @@ class HeyGenVendor:
         api_url: Address of the API.
         profile: How the avatar is spoken to.
         journal: Where paid sessions are noted; this user's own by default.
+        max_sessions: How many sessions the account may have at once, counted in the journal; None
+            leaves it to the vendor.
 
     Raises:
         ValueError: The key cannot be one, or the address would show it to others.
@@ -94,6 +104,7 @@ class HeyGenVendor:
         api_url: str,
         profile: Profile,
         journal: Journal | None,
+        max_sessions: int | None,
     ) -> None:
         if not re.fullmatch(r"[!-~]+", api_key):
             raise ValueError(f"{name} takes an API key: printable characters without a space")
@@ -102,6 +113,7 @@ class HeyGenVendor:
         self._key = api_key
         self._url = check_address(api_url)
         self._journal = Journal.of_this_user() if journal is None else journal
+        self._max_sessions = max_sessions
         self._wanted = True
         self._at_stake = False  # whether a call that may cost something was made
         self._entries: dict[str, str] = {}
@@ -115,6 +127,9 @@ class HeyGenVendor:
         raise NotImplementedError
 
     async def _stop(self, rest: Rest, session: str) -> None:
+        raise NotImplementedError
+
+    async def _active(self, rest: Rest) -> list[str]:
         raise NotImplementedError
 
     def wire(self) -> ControlWire:
@@ -141,6 +156,11 @@ class HeyGenVendor:
         opening = asyncio.create_task(self._open(), name=f"{self.name} opening")
         try:
             return await asyncio.shield(opening)
+        except RateLimited as error:
+            if error.retry_after_s:
+                with suppress(JournalUnusable):  # what went wrong first is what counts
+                    await self._journal.hold_off(self.name, self._key, error.retry_after_s)
+            raise
         except asyncio.CancelledError:
             self._wanted = False
             if not self._at_stake:
@@ -181,6 +201,20 @@ class HeyGenVendor:
                 if not await self._is_gone(rest, session, error):
                     raise
 
+    async def active_sessions(self) -> list[str]:
+        """The ids of all sessions of the account that run now, whoever opened them.
+
+        Raises:
+            AvatarError
+        """
+        async with self._rest() as rest:
+            return await self._active(rest)
+
+    @property
+    def account(self) -> Account:
+        """Who pays, for who keeps the account's sessions in order."""
+        return Account(self.name, self._key, self.stop, self.active_sessions, self._max_sessions)
+
     async def reap(self) -> list[Entry]:
         """Stop what dead processes of this account have left open; for the start of a bot.
 
@@ -195,7 +229,15 @@ class HeyGenVendor:
     # Inside
 
     async def _open(self) -> Opened:
-        entry = await self._journal.intend(self.name, self._key, limit_s=self.limit_s)
+        if left_s := await self._journal.held_off_s(self.name, self._key):
+            raise RateLimited(self.name, 429, float(math.ceil(left_s)))
+        entry = await self._journal.intend(
+            self.name,
+            self._key,
+            limit_s=self.limit_s,
+            most=self._max_sessions,
+            costs=self.naming_costs,
+        )
         async with self._rest() as rest:
             self._at_stake = self.naming_costs
             try:
@@ -211,7 +253,11 @@ class HeyGenVendor:
                 if not self._wanted:
                     raise _NotWanted
                 self._at_stake = True
-                return await self._start(rest, named)
+                opened = await self._start(rest, named)
+                if opened.limit_s is not None:
+                    with suppress(JournalUnusable):  # it is noted, with a limit that we know
+                        await self._journal.limit(entry, opened.limit_s)
+                return opened
             except BaseException:
                 await self._undo(named.id)
                 raise

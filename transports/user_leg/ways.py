@@ -3,15 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib.util import find_spec
 
 from pipecat.transports.base_transport import TransportParams
 from pipecat.transports.websocket.fastapi import FastAPIWebsocketParams
 
 from .serializer import PageSerializer
-
-EXTRAS = {"webrtc": "aiortc", "daily": "daily", "livekit": "livekit"}
-"""The extra that a way needs is named as the way; the value is a package that it brings."""
 
 
 def params(serializer: PageSerializer) -> dict[str, Callable[[], TransportParams]]:
@@ -40,19 +36,3 @@ def params(serializer: PageSerializer) -> dict[str, Callable[[], TransportParams
         return LiveKitParams(audio_in_enabled=True, audio_out_enabled=True)
 
     return {"websocket": websocket, "webrtc": webrtc, "daily": daily, "livekit": livekit}
-
-
-def obstacles(missing: dict[str, list[str]]) -> dict[str, str | None]:
-    """Each way with a sentence where it cannot be had.
-
-    Args:
-        missing: The variables that a way needs and that are not set.
-    """
-    found: dict[str, str | None] = {"websocket": None}
-    for way, package in EXTRAS.items():
-        found[way] = None
-        if variables := missing.get(way):
-            found[way] = f"For this, set {' and '.join(variables)} in .env."
-        elif find_spec(package) is None:
-            found[way] = f"For this, start with: uv run --extra {way} bot.py"
-    return found

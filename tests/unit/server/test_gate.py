@@ -9,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from server.addresses import Addresses
 from server.gate import LARGEST_BODY, SLOWEST_BODY_S, Gate
+from server.plan import Plan
 from server.sessions import AT_ONCE, GAP_S, Sessions
 from server.tickets import Tickets
 
@@ -26,8 +27,10 @@ class Knock:
         self._messages = list(messages)
         self._gate = Gate(
             app,
+            plan=Plan(
+                {"/start": frozenset(("POST",)), "/ws-client": frozenset(("WEBSOCKET",))},
+            ),
             addresses=Addresses.of("localhost", 7860),
-            routes={"/start": frozenset(("POST",)), "/ws-client": frozenset(("WEBSOCKET",))},
             tickets=self.tickets,
             sessions=self.sessions,
         )

@@ -10,6 +10,7 @@ import pytest
 from starlette.types import Message, Receive, Scope, Send
 
 from server.offers import COOKIE, Offers
+from server.plan import Plan
 from server.sessions import Sessions
 from server.tickets import Tickets
 
@@ -27,7 +28,9 @@ class Negotiation:
         self.sessions = Sessions()
         self.reached: list[tuple[str, Any]] = []
         self.bot_ends = asyncio.Event()
-        self._offers = Offers(self._runner, tickets=self.tickets, sessions=self.sessions)
+        self._offers = Offers(
+            self._runner, plan=Plan({}), tickets=self.tickets, sessions=self.sessions
+        )
         self._bot: asyncio.Task[None] | None = None
 
     async def _runner(self, scope: Scope, receive: Receive, send: Send) -> None:

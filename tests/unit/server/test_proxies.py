@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from server.addresses import Addresses
 from server.proxies import Proxies
 
 TRUSTED = (ipaddress.ip_network("10.1.0.0/16"), ipaddress.ip_network("fd00::7/128"))
@@ -38,7 +39,8 @@ class Seen:
 
 async def connect(peer: str, *, only_trusted: bool, **scope: Any) -> Seen:
     seen = Seen()
-    proxies = Proxies(seen.app, trusted=TRUSTED, only_trusted=only_trusted)
+    here = Addresses.of("localhost", 7860)
+    proxies = Proxies(seen.app, trusted=TRUSTED, only_trusted=only_trusted, here=here)
     given = {"type": "http", "scheme": "http", "client": (peer, 1), "headers": [HOST, *WORDS]}
     await proxies({**given, **scope}, seen.receive, seen.send)
     return seen
@@ -88,3 +90,29 @@ async def test_who_is_gone_already_is_nobody_to_trust(only_trusted: bool) -> Non
 @pytest.mark.asyncio
 async def test_startup_passes() -> None:
     assert (await connect("-", only_trusted=True, type="lifespan")).scope["type"] == "lifespan"
+
+
+HERE = (b"host", b"Localhost:7860")
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("peer", "headers", "direct"),
+    [
+        ("127.0.0.1", [HERE], True),
+        ("::1", [(b"host", b"[::1]:7860"), (b"origin", b"http://[::1]:7860")], True),
+        ("10.1.2.3", [HERE], False),
+        ("127.0.0.1", [HERE, (b"via", b"1.1 proxy")], False),
+        ("127.0.0.1", [HERE, (b"x-forwarded-host", b"localhost:7860")], False),
+        ("127.0.0.1", [HOST], False),
+        ("127.0.0.1", [(b"host", b"localhost:7861")], False),
+        ("127.0.0.1", [HERE, HERE], False),
+        ("127.0.0.1", [], False),
+        ("127.0.0.1", [HERE, (b"origin", b"https://bot.example.com")], False),
+    ],
+)
+async def test_this_machine_is_who_asks_from_it_by_its_own_name_and_through_nobody(
+    peer: str, headers: list[tuple[bytes, bytes]], *, direct: bool
+) -> None:
+    seen = await connect(peer, only_trusted=False, headers=headers)
+    assert seen.scope["avatarbot.direct"] is direct
