@@ -65,7 +65,8 @@ class Slots:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + patience_s
         turn_by = loop.time() + max(patience_s, TURN_S)
-        await self._rest_s(deadline)  # who would wait in vain does not join the line
+        if self._line:
+            await self._rest_s(deadline)  # who would wait in vain does not join it
         self._line.append(session)
         try:
             async with asyncio.timeout_at(turn_by) as patience:

@@ -449,6 +449,21 @@ async def test_who_is_called_too_often_is_called_again_after_a_while(
             assert conversation.errors == []
 
 
+@pytest.mark.parametrize("make", ALL)
+async def test_vendor_that_wants_to_be_left_alone_is_not_asked_and_not_for_longer(
+    make: Make, journal: Journal
+) -> None:
+    async with at_heygen(make, journal) as (stand_in, vendor):
+        await journal.hold_off(vendor.name, KEY, 5.2)
+        for _ in range(3):
+            with pytest.raises(RateLimited) as refusal:
+                await vendor.open()
+            assert refusal.value.retry_after_s == 6
+        assert await journal.held_off_s(vendor.name, KEY) <= 5.2
+        assert stand_in.calls == []
+        assert await journal.entries() == []
+
+
 async def test_a_token_is_asked_for_again_where_the_answer_was_lost_since_it_costs_nothing(
     journal: Journal,
 ) -> None:

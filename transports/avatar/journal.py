@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import math
 import os
 import sqlite3
 import time
@@ -32,7 +33,7 @@ from uuid import uuid4
 
 from loguru import logger
 
-from .errors import AvatarError, JournalUnusable, NoSlotLeft
+from .errors import AvatarError, JournalUnusable, NoSlotLeft, RateLimited
 from .journal_file import read_or_make_key, transaction
 from .owner import Owner, be_present, is_alive, is_dead, this_process
 from .vendor import short
@@ -204,12 +205,7 @@ class Journal:
             JournalUnusable
         """
 
-        def read(rows: sqlite3.Connection) -> float:
-            mine = self._fingerprint(vendor, account)
-            found = rows.execute("SELECT until FROM rest WHERE account = ?", (mine,)).fetchone()
-            return max(0.0, found[0] - time.time()) if found else 0.0
-
-        return await self._do(read) or 0.0
+        return await self._do(lambda rows: _rest_s(rows, self._fingerprint(vendor, account))) or 0.0
 
     # A session
 
@@ -236,6 +232,7 @@ class Journal:
                 process is dead.
 
         Raises:
+            RateLimited: The vendor wants to be left alone.
             NoSlotLeft
             JournalUnusable: And then a session that costs money must not be opened.
         """
@@ -246,6 +243,8 @@ class Journal:
 
         def write(rows: sqlite3.Connection) -> None:
             mine, me = self._fingerprint(vendor, account), this_process()
+            if rest_s := _rest_s(rows, mine):
+                raise RateLimited(vendor, 429, float(math.ceil(rest_s)))
             reservation = rows.execute(
                 f"SELECT id FROM entry WHERE reserved AND account = ? AND {_OWNER}",
                 (mine, *_columns(me)),
@@ -545,6 +544,11 @@ def _strike(rows: sqlite3.Connection, entry: str) -> None:
     )
     rows.execute("DELETE FROM past WHERE ended_at < ?", (now - REMEMBERED_S,))
     rows.execute("DELETE FROM entry WHERE id = ?", (entry,))
+
+
+def _rest_s(rows: sqlite3.Connection, account: str) -> float:
+    found = rows.execute("SELECT until FROM rest WHERE account = ?", (account,)).fetchone()
+    return max(0.0, found[0] - time.time()) if found else 0.0
 
 
 def _all(rows: sqlite3.Connection, **equal: str) -> list[Entry]:

@@ -9,10 +9,9 @@ overtakes its start stops nothing.
 from __future__ import annotations
 
 import asyncio
-import math
 import re
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -156,11 +155,6 @@ class HeyGenVendor:
         opening = asyncio.create_task(self._open(), name=f"{self.name} opening")
         try:
             return await asyncio.shield(opening)
-        except RateLimited as error:
-            if error.retry_after_s:
-                with suppress(JournalUnusable):  # what went wrong first is what counts
-                    await self._journal.hold_off(self.name, self._key, error.retry_after_s)
-            raise
         except asyncio.CancelledError:
             self._wanted = False
             if not self._at_stake:
@@ -229,8 +223,6 @@ class HeyGenVendor:
     # Inside
 
     async def _open(self) -> Opened:
-        if left_s := await self._journal.held_off_s(self.name, self._key):
-            raise RateLimited(self.name, 429, float(math.ceil(left_s)))
         entry = await self._journal.intend(
             self.name,
             self._key,
@@ -238,7 +230,7 @@ class HeyGenVendor:
             most=self._max_sessions,
             costs=self.naming_costs,
         )
-        async with self._rest() as rest:
+        async with self._heeding(), self._rest() as rest:
             self._at_stake = self.naming_costs
             try:
                 named = await self._name(rest)
@@ -261,6 +253,17 @@ class HeyGenVendor:
             except BaseException:
                 await self._undo(named.id)
                 raise
+
+    @asynccontextmanager
+    async def _heeding(self) -> AsyncIterator[None]:
+        """Around what the vendor is asked: if it says when to come again, nobody does before."""
+        try:
+            yield
+        except RateLimited as error:
+            if error.retry_after_s:
+                with suppress(JournalUnusable):  # what went wrong first is what counts
+                    await self._journal.hold_off(self.name, self._key, error.retry_after_s)
+            raise
 
     async def _undo(self, session: str) -> None:
         async def undo() -> None:
