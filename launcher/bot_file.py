@@ -78,6 +78,21 @@ def fingerprint(files: Iterable[str]) -> Fingerprint:
     return {each: _stamp(each) for each in files}
 
 
+def has_changed(version: Fingerprint) -> bool:
+    """Whether one of the files is not as it was."""
+    return fingerprint(version) != version
+
+
+def loaded_version(files: Iterable[str], before: Fingerprint) -> Fingerprint:
+    """The version that was loaded: a change while it was is one that comes after.
+
+    Args:
+        files: Those that were loaded.
+        before: Files as they were before.
+    """
+    return {file: before.get(file, now) for file, now in fingerprint(files).items()}
+
+
 def _stamp(file: str) -> tuple[int, int]:
     try:
         stat = os.stat(file)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from .bot_file import Fingerprint, fingerprint
+from .bot_file import Fingerprint, fingerprint, has_changed, loaded_version
 from .channel import Channel, ChannelError
 from .launching import launch
 from .loading import SERVER
@@ -104,7 +104,7 @@ class Pool:
             if not warm.process.gone.done() and not warm.is_stale:
                 return warm
             warm.process.discard()
-        if self._trouble and fingerprint(self._tried) == self._tried:
+        if self._trouble and not has_changed(self._tried):
             raise self._trouble
         self._resume()
         wanted: asyncio.Future[_Warm] = asyncio.get_running_loop().create_future()
@@ -135,13 +135,12 @@ class Pool:
                 "session_process", self._bot, server=self._server
             )
         except ProcessError as error:
-            if fingerprint(before) != before:
+            if has_changed(before):
                 return  # it was mended meanwhile, or broken otherwise: the next one will tell
             self._tried = fingerprint(getattr(error, "files", ())) | before
             self._rest(error)
             return
-        version = fingerprint(loaded.files)
-        version |= {file: was for file, was in before.items() if file in version}
+        version = loaded_version(loaded.files, before)
         self._tried, self._trouble, self._pause_s = version, None, PAUSE_S
         warm = _Warm(process, channel, version)
         task = asyncio.create_task(self._watch(process, warm), name=f"watch {process.pid}")
@@ -212,7 +211,7 @@ class _Warm:
     @property
     def is_stale(self) -> bool:
         """Whether the bot's files have changed since they were loaded."""
-        return fingerprint(self.version) != self.version
+        return has_changed(self.version)
 
     async def answers(self) -> bool:
         """Whether it is alive and well."""

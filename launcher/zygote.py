@@ -8,7 +8,7 @@ from pathlib import Path
 
 from loguru import logger
 
-from .bot_file import Fingerprint, fingerprint
+from .bot_file import Fingerprint, fingerprint, has_changed, loaded_version
 from .launching import launch
 from .loading import SERVER
 from .parent import Parent
@@ -103,17 +103,14 @@ class Zygote:
             raise ProcessError("No more processes are started.")
         now = asyncio.get_running_loop().time()
         if self._current is None or not self._current.alive:
-            if self._broken and now < self._retry_at and not self._changed():
+            if self._broken and now < self._retry_at and not has_changed(self._tried):
                 raise self._broken
             return None
         if now >= self._look_at:
             self._look_at = now + LOOK_S
-            if not self._loading and (now >= self._replace_at or self._changed()):
+            if not self._loading and (now >= self._replace_at or has_changed(self._tried)):
                 self._load()
         return self._current
-
-    def _changed(self) -> bool:
-        return fingerprint(self._tried) != self._tried
 
     def _load(self) -> asyncio.Task[Parent]:
         """Load the bot, whoever waits for it: once for all, and it outlives each of them."""
@@ -132,7 +129,7 @@ class Zygote:
 
     async def _loaded(self) -> Parent:
         now = asyncio.get_running_loop().time()
-        before = fingerprint(self._tried)  # a change while it is loaded is one that comes after
+        before = fingerprint(self._tried)
         try:
             process, channel, loaded = await launch(
                 "zygote_process", self._bot, server=self._server
@@ -144,8 +141,7 @@ class Zygote:
         except asyncio.CancelledError:
             raise ProcessError("No more processes are started.") from None
         self._broken = None
-        self._tried = fingerprint(loaded.files)
-        self._tried |= {file: was for file, was in before.items() if file in self._tried}
+        self._tried = loaded_version(loaded.files, before)
         parent = Parent(process, channel)
         if loaded.obstacle:
             parent.retire()

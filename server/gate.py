@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from .addresses import Addresses
 from .admission import SUBPROTOCOL, selecting
 from .flood import BoundedSocket
-from .headers import security_headers, with_headers
+from .headers import bearer, security_headers, with_headers
 from .offers import OFFER_PATH
 from .plan import READING, Plan
 from .sessions import Sessions
@@ -208,12 +208,6 @@ class Gate:
 def _pattern(path: str) -> re.Pattern[str]:
     parts = re.escape(path).replace(r"\{session\}", "[0-9a-f-]{36}").replace(r"\{path\}", ".+")
     return re.compile(parts)
-
-
-def bearer(headers: Headers) -> str | None:
-    """What a request shows as `Authorization: Bearer`."""
-    scheme, _, shown = headers.get("authorization", "").partition(" ")
-    return shown if scheme.lower() == "bearer" and shown else None
 
 
 def _ticket(scope: Scope) -> str:

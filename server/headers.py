@@ -1,9 +1,9 @@
-"""What every response tells the browser to keep away from the page."""
+"""What every response tells the browser to keep away from the page, and what requests show."""
 
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import Message, Send
 
 from .addresses import socket_origin
@@ -64,3 +64,9 @@ def with_headers(send: Send, headers: Mapping[str, str]) -> Send:
         await send(message)
 
     return send_with_headers
+
+
+def bearer(headers: Headers) -> str | None:
+    """What a request shows as `Authorization: Bearer`."""
+    scheme, _, shown = headers.get("authorization", "").partition(" ")
+    return shown if scheme.lower() == "bearer" and shown else None

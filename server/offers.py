@@ -17,6 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from .headers import bearer
 from .plan import Plan
 from .sessions import Sessions
 from .tickets import TicketError, Tickets
@@ -167,8 +168,7 @@ def _candidate(given: Any) -> dict[str, Any]:
 
 
 def _ticket(headers: Headers) -> str:
-    scheme, _, ticket = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and ticket:
+    if ticket := bearer(headers):
         return ticket
     try:
         cookie = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
