@@ -14,7 +14,7 @@ from tests.emulated.contract.stage import QUICK, all_heard, running, stream, tog
 from tests.emulated.contract.vendors import BY_REST, Row
 from transports.avatar import AvatarError, RateLimited, VendorUnreachable
 from transports.avatar.journal import Journal
-from transports.heygen import rest
+from transports.avatar import rest
 
 pytestmark = pytest.mark.asyncio
 
