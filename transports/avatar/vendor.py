@@ -31,6 +31,11 @@ class Profile:
         start_delay_s: From the first sample sent to the first one heard, where nothing tells.
         acknowledges: The events that this vendor is known to send.
         keep_alive_s: Longest time without a message, or None.
+        reserves: Whether an utterance has to be reserved before it begins, and cuts the one before
+            instead of queueing behind it (docs/decisions/0012): it begins when that was heard.
+        reserves_early: Whether that may be asked for while speech is heard, or when it was.
+        reservation_s: How long a reservation is good for.
+        gap_s: How much longer to wait where the vendor did not tell the end of the one before.
     """
 
     sample_rate: int = 24_000
@@ -41,6 +46,10 @@ class Profile:
     start_delay_s: float = 0.2
     acknowledges: frozenset[type[Event]] = frozenset()
     keep_alive_s: float | None = None
+    reserves: bool = False
+    reserves_early: bool = False
+    reservation_s: float = 540.0
+    gap_s: float = 0.0
 
     def samples(self, seconds: float) -> int:
         """The number of samples that last `seconds`."""
