@@ -120,7 +120,7 @@ class JournaledVendor(Generic[R]):
         """The vendor's face has a mouth of its own."""
 
     def viewer(self, session: Opened) -> Mapping[str, str]:
-        """What was returned for the page when the session was opened."""
+        """What the vendor returned for the page when the session was opened."""
         return session.viewer
 
     async def open(self) -> Opened:

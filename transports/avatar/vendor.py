@@ -63,8 +63,7 @@ class Opened:
     Attributes:
         id: The vendor's; its beginning is fit for a log (`short`).
         secrets: Tokens and signed addresses by name. They stay out of every log and error.
-        viewer: What a page needs to show the avatar, and nothing that allows more: the `kind` of
-            its room, the address, and a token that is good for this session only.
+        viewer: What `Vendor.viewer` has to say, where that is known once and for all.
         limit_s: After how many seconds the vendor ends it by itself, where it says so.
     """
 
@@ -74,9 +73,13 @@ class Opened:
     limit_s: float | None = None
 
 
+OURS = "avatarbot-"
+"""What a session's id begins with where it is us who choose it."""
+
+
 def short(session: str) -> str:
     """As much of a session's id as tells it from others. The whole may be all that opens it."""
-    return session[:8]
+    return session.removeprefix(OURS)[:8]
 
 
 class Socket(Protocol):
@@ -157,6 +160,13 @@ class Vendor(Protocol):
 
     async def close(self, session: Opened) -> None:
         """Stop the session; harmless when it is stopped already."""
+
+    def viewer(self, session: Opened) -> Mapping[str, str]:
+        """What a page needs to show the avatar, each time that it asks.
+
+        Nothing where there is no room, and nothing that allows more: the `kind` of its room, the address, and a token that is good
+        for this session only.
+        """
 
     def dial(self, session: Opened) -> AbstractAsyncContextManager[Socket]:
         """The control connection.
