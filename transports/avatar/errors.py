@@ -12,6 +12,7 @@
     │   ├── ClockOff        to the time of our clock
     │   └── RateLimited     too many calls                                (retryable)
     ├── CertificateRefused  the control connection's certificate cannot be trusted
+    ├── NotStarted          accepted, and then not begun                  (retryable)
     ├── NeverReady          opened, and not ready by the deadline
     ├── ConnectionLost      the control connection ended in mid-session   (retryable)
     ├── NoSlotLeft          we have as many sessions as we allow ourselves     (retryable)
@@ -126,6 +127,19 @@ class RateLimited(VendorRefused):
     def __init__(self, vendor: str, status: int, retry_after_s: float | None = None) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(vendor, status)
+
+
+class NotStarted(AvatarError):
+    """The vendor took the session on, and could not start it.
+
+    Args:
+        vendor: The vendor's name.
+    """
+
+    retryable = True
+
+    def __init__(self, vendor: str) -> None:
+        super().__init__(f"{vendor} could not start the avatar")
 
 
 class NeverReady(AvatarError):

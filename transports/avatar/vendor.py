@@ -164,8 +164,8 @@ class Vendor(Protocol):
     def viewer(self, session: Opened) -> Mapping[str, str]:
         """What a page needs to show the avatar, each time that it asks.
 
-        Nothing where there is no room, and nothing that allows more: the `kind` of its room, the address, and a token that is good
-        for this session only.
+        Nothing where there is no room, and nothing that allows more: the `kind` of its room, the
+        address, and a token that is good for this session only.
         """
 
     def dial(self, session: Opened) -> AbstractAsyncContextManager[Socket]:
