@@ -12,9 +12,8 @@ from pipecat.frames.frames import CancelFrame, EndFrame, Frame, TextFrame
 
 from tests.emulated.contract.stage import QUICK, all_heard, running, stream, together, voice
 from tests.emulated.contract.vendors import BY_REST, Row
-from transports.avatar import AvatarError, RateLimited, VendorUnreachable
+from transports.avatar import AvatarError, RateLimited, VendorUnreachable, rest
 from transports.avatar.journal import Journal
-from transports.avatar import rest
 
 pytestmark = pytest.mark.asyncio
 
