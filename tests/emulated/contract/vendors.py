@@ -17,8 +17,8 @@ import pytest
 
 from emulators.heygen import Emulator
 from emulators.heygen import serve as heygen
-from emulators.heygen.emulator import Said
-from emulators.heygen.record import Interruption
+from emulators.playback import Said
+from emulators.record import Interruption
 from tests.emulated.contract.page import page
 from transports.avatar.journal import Journal
 from transports.avatar.vendor import Vendor
