@@ -102,14 +102,14 @@ class Rest(rest.Rest):
 
     def understand(self, status: int, content: object, retry_after: str) -> Any:
         """What is in the envelope, if it says that all is well."""
+        if status == 429:
+            raise rest.rate_limited(self._vendor, status, retry_after)
         code = content.get("Code") if isinstance(content, dict) else None
         if isinstance(content, dict) and isinstance(code, int) and not isinstance(code, bool):
             if code:
                 raise refusal(self._vendor, code)
             if 200 <= status < 300:
                 return content.get("Data")
-        if status == 429:
-            raise rest.rate_limited(self._vendor, status, retry_after)
         if status >= 500:
             raise VendorUnreachable(self._vendor, status)
         if status >= 400:
