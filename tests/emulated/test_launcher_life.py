@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -160,6 +161,21 @@ async def test_a_bot_that_blocks_for_a_moment_goes_on(
     async with launcher(source, tmp_path) as (backend, count):
         wanted = spec(do="block", seconds=impatient / 2)
         await talking(backend, wanted)
+        await backend.stop(wanted.session)
+
+        assert await count.next() is Why.STOPPED
+
+
+async def test_who_answered_while_the_launcher_stood_still_goes_on(
+    source: Processes, tmp_path: Path, impatient: float
+) -> None:
+    async with launcher(source, tmp_path) as (backend, count):
+        pid = await talking(backend, wanted := spec())
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(impatient / 2)  # it is asked, and does not answer
+        os.kill(pid, signal.SIGCONT)
+        time.sleep(impatient + life.LATE_S)  # now it does, and nobody here listens
+        await asyncio.sleep(impatient / 2)
         await backend.stop(wanted.session)
 
         assert await count.next() is Why.STOPPED
