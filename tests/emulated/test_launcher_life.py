@@ -166,6 +166,11 @@ async def test_a_bot_that_blocks_for_a_moment_goes_on(
         assert await count.next() is Why.STOPPED
 
 
+def stand_still(seconds: float) -> None:
+    """As a launcher does that is stopped: its event loop turns no more."""
+    time.sleep(seconds)
+
+
 async def test_who_answered_while_the_launcher_stood_still_goes_on(
     source: Processes, tmp_path: Path, impatient: float
 ) -> None:
@@ -174,7 +179,7 @@ async def test_who_answered_while_the_launcher_stood_still_goes_on(
         os.kill(pid, signal.SIGSTOP)
         await asyncio.sleep(impatient / 2)  # it is asked, and does not answer
         os.kill(pid, signal.SIGCONT)
-        time.sleep(impatient + life.LATE_S)  # now it does, and nobody here listens
+        stand_still(impatient + life.LATE_S)  # now it does, and nobody here listens
         await asyncio.sleep(impatient / 2)
         await backend.stop(wanted.session)
 
