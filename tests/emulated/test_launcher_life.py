@@ -23,7 +23,7 @@ from launcher.local import LocalBackend
 from launcher.processes import Processes, processes
 from launcher.reaper import Reaper
 from launcher.running import Surroundings
-from launcher.session_log import SessionLogs
+from launcher.session_log import LARGEST, SessionLogs
 from launcher.slots import Slots
 from tests.emulated.processes import lives, until
 from transports.avatar import Account
@@ -208,6 +208,31 @@ async def test_what_a_bot_has_started_dies_with_it(source: Processes, tmp_path: 
 
         assert await count.next() is Why.CRASHED
         await until(lambda: not lives(int(pid_file.read_text())))
+
+
+async def test_another_launcher_leaves_the_log_of_a_session_alone_while_it_runs(
+    source: Processes, tmp_path: Path
+) -> None:
+    async with launcher(source, tmp_path) as (backend, _):
+        await talking(backend, wanted := spec())
+        log = tmp_path / "logs" / f"{wanted.session}.log"
+        other = SessionLogs(tmp_path / "logs", kept=1)
+        os.close(other.open("second"))
+        assert log.exists()
+        await backend.stop(wanted.session)
+        os.close(other.open("third"))
+        assert not log.exists()
+
+
+async def test_what_a_session_logs_is_bounded(
+    source: Processes, tmp_path: Path, impatient: float
+) -> None:
+    async with launcher(source, tmp_path) as (backend, _):
+        wanted = spec(do="chatter", mb=8)
+        await talking(backend, wanted)
+        log = tmp_path / "logs" / f"{wanted.session}.log"
+        await until(lambda: "is cut off" in log.read_text()[:200])
+        assert log.stat().st_size <= LARGEST
 
 
 async def test_a_session_ends_in_time_with_a_goodbye(source: Processes, tmp_path: Path) -> None:

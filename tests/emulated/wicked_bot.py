@@ -59,6 +59,8 @@ async def bot(runner_args: RunnerArguments) -> None:
                 time.sleep(body.get("seconds", 1_000))
             case "grow":
                 hold.append(b"x" * (body["mb"] << 20))
+            case "chatter":  # past Python, as a library does
+                os.write(2, b"and so on\n" * (body["mb"] * 100_000))
             case "exit":
                 os._exit(body["code"])
             case "crash":
