@@ -692,6 +692,26 @@ def test_folder_of_sockets_that_was_tidied_away_is_made_again(tmp_path: Path) ->
         assert folder.stat().st_mode & 0o777 == 0o700
 
 
+def test_what_a_killed_launcher_has_left_the_next_one_removes(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as short:
+        of_somebody_else = Path(short, "avatarbot-run-abcdefgh")
+        of_somebody_else.mkdir()
+        (of_somebody_else / "file").touch()
+        with (
+            launched(tmp_path, XDG_RUNTIME_DIR=short) as living,
+            launched(tmp_path, XDG_RUNTIME_DIR=short) as killed,
+        ):
+            killed.start()
+            before = {*Path(short).iterdir()}
+            killed.process.kill()
+            killed.process.wait(DEADLINE_S)
+            with launched(tmp_path, XDG_RUNTIME_DIR=short) as next_one:
+                assert len({*Path(short).iterdir()} & before) == len(before) - 1
+                next_one.start()
+                living.start()
+        assert (of_somebody_else / "file").exists()
+
+
 @pytest.mark.parametrize(("count", "size"), [(20, 1_000), (1, 20_000)])
 def test_request_that_is_too_large_to_be_handed_over_is_refused(
     launcher: Launcher, count: int, size: int
