@@ -210,6 +210,23 @@ async def test_what_a_bot_has_started_dies_with_it(source: Processes, tmp_path: 
         await until(lambda: not lives(int(pid_file.read_text())))
 
 
+async def test_what_a_bot_has_started_as_a_daemon_dies_with_a_forked_session(
+    source: Processes, tmp_path: Path
+) -> None:
+    if type(source).__name__ == "Pool":
+        pytest.skip("it has no parent that would know")
+    async with launcher(source, tmp_path) as (backend, _):
+        pid_file = tmp_path / "pid"
+        await talking(backend, other := spec())
+        await talking(backend, wanted := spec(do="daemon", pid_file=str(pid_file)))
+        daemon = int(await until(lambda: pid_file.exists() and pid_file.read_text()))
+        await backend.stop(other.session)
+        assert lives(daemon), "it is of a session that goes on"
+        await backend.stop(wanted.session)
+
+        await until(lambda: not lives(daemon))
+
+
 async def test_another_launcher_leaves_the_log_of_a_session_alone_while_it_runs(
     source: Processes, tmp_path: Path
 ) -> None:

@@ -68,6 +68,9 @@ async def bot(runner_args: RunnerArguments) -> None:
             case "fork":
                 command = [sys.executable, "-c", "import time; time.sleep(1000)"]
                 Path(body["pid_file"]).write_text(str(subprocess.Popen(command).pid))
+            case "daemon":
+                script = f"setsid sleep 1000 >/dev/null 2>&1 & echo $! > '{body['pid_file']}'"
+                subprocess.run(["sh", "-c", script], check=True)
             case "end":
                 ends.append(asyncio.create_task(worker.queue_frame(EndFrame())))
 
