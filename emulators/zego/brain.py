@@ -27,7 +27,7 @@ def request(
 ) -> dict[str, Any]:
     """Returns what an LLM is posted."""
     body: dict[str, Any] = {
-        "model": llm["Model"],
+        "model": llm.get("Model", ""),
         "messages": messages,
         "stream": True,
         "temperature": llm.get("Temperature", 0.7),
@@ -41,6 +41,20 @@ def request(
     return body
 
 
+def messages(system: str, history: list[dict[str, str]], question: str) -> list[dict[str, str]]:
+    """Returns the messages of a request; the question is the last one, once."""
+    said = [{"role": each["Role"], "content": each["Content"]} for each in history]
+    asked = {"role": "user", "content": question}
+    if said[-1:] != [asked]:
+        said.append(asked)
+    return [{"role": "system", "content": system}, *said] if system else said
+
+
+async def parrot(question: str) -> AsyncIterator[str]:
+    """Answers without an LLM."""
+    yield f"You said: {question}."
+
+
 async def answer(
     http: aiohttp.ClientSession, llm: dict[str, Any], body: dict[str, Any], timeout_s: float
 ) -> AsyncIterator[str]:
@@ -50,6 +64,8 @@ async def answer(
         Mute: It cannot be asked, or its answer does not end as it has to: with one chunk whose
             finish_reason is `stop`, and then `[DONE]`.
     """
+    if "Url" not in llm:
+        raise Mute(PARAMETER, "there is no LLM")
     headers = {"Authorization": f"Bearer {llm.get('ApiKey', '')}", "Accept": "text/event-stream"}
     limits = aiohttp.ClientTimeout(total=None, connect=timeout_s, sock_read=timeout_s)
     stopped = False

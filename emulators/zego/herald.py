@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from random import Random
 from typing import Any
 
@@ -70,3 +71,54 @@ class Herald:
         }
         if self._terms.room:
             self._news.say(self._terms.room, self._terms.agent_user, content, "speech")
+
+    def state(
+        self, before: tuple[str, int], after: tuple[str, int], number: int, reason: str
+    ) -> None:
+        """The instance is in another state: names and numbers."""
+        told = {"OldStatus": before[1], "Status": after[1], "Reason": reason}
+        self.say(STATUS, number, told)
+        self.call("AgentInstanceStatus", {"Status": after[0], "Round": number})
+
+    def speaks(self, number: int, *, begins: bool) -> None:
+        """The user begins to speak, or has ended."""
+        user = self._terms.user
+        self.say(SPEECH, number, {"SpeakStatus": 1 if begins else 2, "UserId": user})
+        action = "SPEAK_BEGIN" if begins else "SPEAK_END"
+        self.about_user("UserSpeakAction", number, Action=action)
+
+    def recognised(self, number: int, text: str, *, whole: bool = False) -> None:
+        """All that was understood of the user, up to now."""
+        said = {
+            "MessageId": f"u{number}",
+            "UserId": self._terms.user,
+            "Text": text,
+            "StartFlag": False,
+            "EndFlag": whole,
+        }
+        self.say(HEARD, number, said)
+
+    def sound(self, number: int) -> None:
+        """What was first heard of the user, which is silence here."""
+        audio = base64.b64encode(bytes(32_000)).decode()
+        form: dict[str, Any] = {"SampleRate": 16_000, "Format": "pcm", "Audio": audio}
+        self.about_user("UserAudioData", number, **form)
+
+    def about_user(self, event: str, number: int, **data: Any) -> None:
+        self.call(event, {"UserId": self._terms.user, "Round": number, **data})
+
+    def answer(
+        self, number: int, message: str, piece: str, *, first: bool = False, last: bool = False
+    ) -> None:
+        """More of an answer."""
+        said = {
+            "MessageId": message,
+            "UserId": self._terms.agent_user,
+            "Text": piece,
+            "StartFlag": first,
+            "EndFlag": last,
+        }
+        self.say(SAID, number, said)
+
+    def exception(self, code: int, why: str, number: int) -> None:
+        self.call("Exception", {"Code": code, "Message": why, "Round": number})

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from enum import Enum, auto
 from math import inf
 from random import Random
@@ -16,7 +15,7 @@ from ..delays import Delays
 from ..playback import Utterance
 from ..record import Interruption, Received, Record
 from ..sockets import Item
-from . import brain, herald
+from . import brain
 from .agent_terms import PRIORITIES, Terms
 from .avatar import DRIVING, Avatar, DriveStatus
 from .avatar import State as Mouth
@@ -182,7 +181,7 @@ class Instance:
         self.ended_at = self._now()
         self.end_code = code
         if code:
-            self._except(code, "the instance is over")
+            self._herald.exception(code, "the instance is over", self.round)
         latency = {"LLMTTFT": 0, "LLMTPS": 0, "TTSAudioFirstFrameTime": 0, "TotalCost": 0}
         told = {"Code": code, "DeletedTimestamp": milliseconds(), "LatencyData": latency}
         self._herald.call("AgentInstanceDeleted", told)
@@ -272,8 +271,7 @@ class Instance:
         before = self.round
         self.round = self._herald.new_round()
         self._heard_words = ""
-        self._herald.say(herald.SPEECH, self.round, self._speech(1))
-        self._herald.call("UserSpeakAction", self._about(Action="SPEAK_BEGIN"))
+        self._herald.speaks(self.round, begins=True)
         if busy:
             self._interrupt(BY_VOICE)
             self._enter(State.IDLE, before, "interrupted")
@@ -283,25 +281,22 @@ class Instance:
     def _recognise(self, text: str) -> None:
         if self.state is State.LISTENING:
             self._heard_words = text
-            self._herald.say(herald.HEARD, self.round, self._words(text, end=False))
+            self._herald.recognised(self.round, text)
 
     def end_listening(self, seconds: float = 0.0) -> None:
         """The user was silent for long enough, or let go of the button."""
         if self.state is not State.LISTENING:
             return
         text = self._heard_words
-        self._herald.say(herald.HEARD, self.round, self._words(text, end=True))
-        self._herald.say(herald.SPEECH, self.round, self._speech(2))
-        self._herald.call("UserSpeakAction", self._about(Action="SPEAK_END"))
+        self._herald.recognised(self.round, text, whole=True)
+        self._herald.speaks(self.round, begins=False)
         if seconds >= 1:
-            sound = base64.b64encode(bytes(32_000)).decode()
-            form = {"SampleRate": 16_000, "Format": "pcm", "Audio": sound}
-            self._herald.call("UserAudioData", self._about(**form))
+            self._herald.sound(self.round)
         if not text:
-            self._except(NOTHING_SAID, "no words")
+            self._herald.exception(NOTHING_SAID, "no words", self.round)
             self._enter(State.IDLE, self.round, "no_words")
             return
-        self._herald.call("ASRResult", self._about(Text=text))
+        self._herald.about_user("ASRResult", self.round, Text=text)
         self.history.append({"Role": "user", "Content": text})
         self._begin(self._new("voice", text, MEDIUM, number=self.round))
 
@@ -409,7 +404,7 @@ class Instance:
                 self._take(turn, piece, first=first)
                 first = False
         except brain.Mute as mute:
-            self._except(mute.code, str(mute))
+            self._herald.exception(mute.code, str(mute), self.round)
             if turn is self.turn:
                 self._mouth.interrupt(self._now())
                 self._over(turn)
@@ -417,13 +412,11 @@ class Instance:
             return
         self._complete(turn)
 
-    async def _pieces(self, turn: Turn) -> Any:
-        llm = self.terms.blocks.get("LLM")
+    def _pieces(self, turn: Turn) -> AsyncIterator[str]:
+        """Returns what the LLM answers."""
         if self._knobs.llm == "parrot":
-            yield f"You said: {turn.text}."
-            return
-        if llm is None:
-            raise brain.Mute(brain.PARAMETER, "there is no LLM")
+            return brain.parrot(turn.text)
+        llm = self.terms.blocks.get("LLM", {})
         info = {
             "room_id": self.terms.room,
             "agent_instance_id": self.id,
@@ -431,21 +424,15 @@ class Instance:
             "user_id": self.terms.user,
             "round_id": turn.number,
         }
-        system = turn.system or llm.get("SystemPrompt", "")
-        messages = [{"role": "system", "content": system}] if system else []
         window = self.history[-self.terms.window :] if self.terms.window else []
-        messages += [{"role": each["Role"], "content": each["Content"]} for each in window]
-        asked = {"role": "user", "content": turn.text}
-        if messages[-1:] != [asked]:
-            messages.append(asked)
-        body = brain.request(llm, messages, info)
-        async for piece in brain.answer(self._http, llm, body, self._knobs.llm_timeout_s):
-            yield piece
+        system = turn.system or llm.get("SystemPrompt", "")
+        body = brain.request(llm, brain.messages(system, window, turn.text), info)
+        return brain.answer(self._http, llm, body, self._knobs.llm_timeout_s)
 
     def _take(self, turn: Turn, piece: str, *, first: bool) -> None:
         if turn is not self.turn:
             return
-        self._answer(turn, piece, first=first)
+        self._herald.answer(turn.number, turn.message, piece, first=first)
         for sentence in turn.take(piece):
             self._pronounce(turn, sentence)
         self._schedule()
@@ -457,7 +444,7 @@ class Instance:
         if rest := turn.rest():
             self._pronounce(turn, rest)
         turn.whole = True
-        self._answer(turn, "", last=True)
+        self._herald.answer(turn.number, turn.message, "", last=True)
         self._speak_on(self._mouth.stop(turn.drive, self._now()))
         self._schedule()
         self._record.changed()
@@ -511,41 +498,9 @@ class Instance:
         self.turn = None
         self.waiting.clear()
 
-    # What is told
-
     def _enter(self, state: State, number: int, reason: str) -> None:
         before, self.state = self.state, state
-        told = {"OldStatus": before.number, "Status": state.number, "Reason": reason}
-        self._herald.say(herald.STATUS, number, told)
-        self._herald.call("AgentInstanceStatus", {"Status": state.told, "Round": number})
-
-    def _except(self, code: int, why: str) -> None:
-        self._herald.call("Exception", {"Code": code, "Message": why, "Round": self.round})
-
-    def _answer(self, turn: Turn, piece: str, *, first: bool = False, last: bool = False) -> None:
-        said = {
-            "MessageId": turn.message,
-            "UserId": self.terms.agent_user,
-            "Text": piece,
-            "StartFlag": first,
-            "EndFlag": last,
-        }
-        self._herald.say(herald.SAID, turn.number, said)
-
-    def _words(self, text: str, *, end: bool) -> dict[str, Any]:
-        return {
-            "MessageId": f"u{self.round}",
-            "UserId": self.terms.user,
-            "Text": text,
-            "StartFlag": False,
-            "EndFlag": end,
-        }
-
-    def _speech(self, status: int) -> dict[str, Any]:
-        return {"SpeakStatus": status, "UserId": self.terms.user}
-
-    def _about(self, **data: Any) -> dict[str, Any]:
-        return {"UserId": self.terms.user, "Round": self.round, **data}
+        self._herald.state((before.told, before.number), (state.told, state.number), number, reason)
 
 
 def _patient(knobs: Knobs) -> Knobs:
