@@ -48,9 +48,8 @@ CLIENTS: Mapping[str, Client] = {
         ("wss://*.livekit.cloud", "https://*.livekit.cloud"),
         emulated=True,
     ),
-    # One file of several packages, put together by npm's `postinstall`. It finds its servers under
-    # these domains, which stand in it and were seen by those who watched it: ZEGO lists none. Its
-    # workers, made of blobs, stay forbidden: they shorten what is negotiated, and it goes without.
+    # One file of several packages, which npm's `postinstall` makes. docs/decisions/0013 tells where
+    # the domains are from, and what it asks of the policy that it does not get.
     "zego": Client(
         "zego-express-engine-webrtc",
         "/assets/zego-express-engine.js",

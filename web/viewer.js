@@ -90,7 +90,7 @@ export class Viewer {
   }
 
   #enter(place) {
-    if (this.#room?.renew?.(place)) return;
+    if (this.#room?.renew?.(place)) return; // with another token, it goes on where it is
     this.leave();
     const Room = ROOMS.get(place.kind);
     if (Room === undefined) return;

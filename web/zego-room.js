@@ -2,6 +2,9 @@ import { Trouble } from "./start.js";
 
 const ENGINE = "/assets/zego-express-engine.js";
 
+/** Without a network a login says nothing at all, for minutes. */
+const LOGIN_MS = 15_000;
+
 /** What a login answers to a token that it does not take. One that is too old is replaced. */
 const REFUSALS = new Set([1102016, 1102020]);
 const TOO_OLD = 1102018;
@@ -43,13 +46,17 @@ export class ZegoRoom {
     const engine = new Engine(Number(app_id), server);
     this.#engine = engine;
     this.#furnish(engine);
-    const login = engine.loginRoom(room, token, { userID: user, userName: user });
-    const refusal = await login.then((done) => (done ? null : {}), (error) => error);
+    const login = engine.loginRoom(room, token, { userID: user, userName: user }).then(
+      (done) => (done ? null : {}),
+      (error) => error,
+    );
+    const silence = new Promise((resolve) => setTimeout(resolve, LOGIN_MS, {}));
+    const refusal = await Promise.race([login, silence]);
     if (this.#left) throw leftMeanwhile();
-    if (refusal !== null) {
+    if (refusal !== null || engine !== this.#engine) {
       this.#close();
-      if (refusal.code === TOO_OLD) this.#listener.onExpiring();
-      throw new Trouble("The avatar's room cannot be reached.", { lasting: REFUSALS.has(refusal.code) });
+      if (refusal?.code === TOO_OLD) this.#listener.onExpiring();
+      throw new Trouble("The avatar's room cannot be reached.", { lasting: REFUSALS.has(refusal?.code) });
     }
     this.#joined = true;
   }
@@ -89,7 +96,7 @@ export class ZegoRoom {
   }
 
   #furnish(engine) {
-    engine.setLogConfig({ logLevel: "disable", remoteLogLevel: "disable" }); // its lines hold the token
+    engine.setLogConfig({ logLevel: "disable", remoteLogLevel: "disable" }); // its lines may hold the token
     const on = (event, act) => engine.on(event, (...told) => engine === this.#engine && act(...told));
     on("roomStreamUpdate", (_, change, streams) => {
       if (streams.some(({ streamID }) => streamID === this.#place.stream)) this.#follow(engine, change);
@@ -138,9 +145,10 @@ export class ZegoRoom {
   }
 
   #lose() {
+    const joined = this.#joined;
     this.#close();
     this.#listener.onTracks({ picture: null, sound: null });
-    this.#listener.onGone();
+    if (joined) this.#listener.onGone(); // otherwise `join` rejects
   }
 
   /** The vendor has ended it, or a room of the same user elsewhere has: no trouble of the page's. */
