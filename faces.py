@@ -18,12 +18,16 @@ from transports.avatar import (
     Account,
     AvatarError,
     AvatarNotFound,
+    CertificateRefused,
+    ClockOff,
     ConnectionLost,
     JournalUnusable,
     KeyRefused,
     NeverReady,
     NoCredits,
     NoSlotLeft,
+    NotEnabled,
+    NotStarted,
     RateLimited,
     TooManySessions,
     UnexpectedReply,
@@ -39,6 +43,9 @@ if TYPE_CHECKING:
 
 GOODBYE_S = 60
 """A session at a vendor may last so much longer than the conversation."""
+
+DAY_S = 86_400
+"""The longest that ZEGO lets a task live."""
 
 PLAN_S = 1_200
 """The longest session that LiveAvatar's plans were seen to allow. It refuses to be asked for more
@@ -63,7 +70,7 @@ class Face:
 
     Attributes:
         title: What people call it.
-        key: The variable with its key.
+        key: The variables with its key.
         choices: The variables with what it has to know besides.
         module: Where it is, imported before the first conversation.
         slots: The variable that says how many sessions the account may have at once.
@@ -192,9 +199,15 @@ _SAID: Mapping[type[AvatarError], str] = {
     NoSlotLeft: "As many sessions of {title} run as {slots} allows. Wait until one has ended.",
     AvatarNotFound: "{title} cannot show this avatar. Check {choices}.",
     RateLimited: "{title} takes no more requests now. Wait a minute.",
+    NotEnabled: "{title} is not enabled for this account. Enable it at {title}, and check {key}.",
+    ClockOff: "{title} has another time than this machine. Set its clock, which may be ten minutes"
+    " off and no more.",
     VendorRefused: "{title} refuses what it is asked. Check {choices}.",
     VendorUnreachable: "{title} cannot be reached, or has a problem of its own. Try again later.",
     UnexpectedReply: "{title} answers in a way that this version does not understand.",
+    NotStarted: "{title} could not start the avatar. Try again later, or check {choices}.",
+    CertificateRefused: "It cannot be verified who answers as {title}'s control connection. The"
+    " README says what to do about it.",
     NeverReady: "{title} did not become ready in time. Try again later.",
     ConnectionLost: "The connection to {title} was lost.",
     JournalUnusable: "It cannot be noted down that {title} is paid for, so it is not started. The"
@@ -232,6 +245,25 @@ def _heygen(config: Settings, journal: Journal, *, alpha: bool = False) -> PaidV
     )
 
 
+def _zego(config: Settings, journal: Journal) -> PaidVendor:
+    from transports.avatar.trust import Trust
+    from transports.zego import ZegoVendor
+
+    return ZegoVendor(
+        app_id=config.zego_app_id or 0,
+        server_secret=config.zego_server_secret or "",
+        digital_human_id=config.zego_digital_human_id,
+        max_session_s=min(config.max_session_seconds + GOODBYE_S, DAY_S),
+        reserves_early=config.zego_reserve == "early",
+        tells=bool(config.zego_callback_secret),
+        drive_trust=Trust(config.zego_drive_tls),
+        web_server_url=config.zego_web_server_url,
+        journal=journal,
+        max_sessions=config.zego_max_sessions,
+        api_url=config.zego_digital_human_api_url,
+    )
+
+
 FACES: Mapping[str, Face] = {
     "liveavatar": Face(
         "LiveAvatar",
@@ -259,5 +291,15 @@ FACES: Mapping[str, Face] = {
         "HEYGEN_MAX_SESSIONS",
         lambda config: config.heygen_api_url,
         partial(_heygen, alpha=True),
+    ),
+    "zego": Face(
+        "ZEGO",
+        "ZEGO_APP_ID and ZEGO_SERVER_SECRET",
+        "ZEGO_DIGITAL_HUMAN_ID",
+        "transports.zego",
+        "ZEGO_MAX_SESSIONS",
+        lambda config: config.zego_digital_human_api_url,
+        _zego,
+        viewer="zego",
     ),
 }

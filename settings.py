@@ -41,6 +41,16 @@ class Settings:
     heygen_avatar_id: str
     heygen_api_url: str
     heygen_max_sessions: int | None
+    zego_app_id: int | None
+    zego_server_secret: str | None = field(repr=False)
+    zego_digital_human_id: str
+    zego_digital_human_api_url: str
+    zego_web_server_url: str
+    """Where the page's SDK connects to; empty: the project's default one."""
+    zego_drive_tls: str
+    zego_reserve: str
+    zego_callback_secret: str | None = field(repr=False)
+    zego_max_sessions: int | None
     stt: str
     llm: str
     tts: str
@@ -175,6 +185,24 @@ def _rest(text: str) -> str:
     return _service(text) or ""
 
 
+def _socket(text: str) -> str:
+    if text and not text.startswith("ws"):
+        raise ValueError
+    return _service(text) or ""
+
+
+def _app_id(text: str) -> int | None:
+    if text and not (re.fullmatch(r"[0-9]{1,10}", text) and 0 < int(text) < 2**32):
+        raise ValueError
+    return int(text) if text else None
+
+
+def _server_secret(text: str) -> str | None:
+    if text and not re.fullmatch(r"[!-~]{32}", text):
+        raise ValueError
+    return text or None
+
+
 def _avatar(text: str) -> str:
     if not re.fullmatch(r"[\w.-]{0,200}", text, re.ASCII):
         raise ValueError
@@ -239,12 +267,13 @@ def _origin(text: str) -> str | None:
     return f"{url.scheme}://{url.netloc.lower()}"
 
 
-AVATARS: dict[str, str] = {
-    "liveavatar": "liveavatar_api_key",
-    "heygen": "heygen_api_key",
-    "heygen-alpha": "heygen_api_key",
+AVATARS: dict[str, tuple[str, ...]] = {
+    "liveavatar": ("liveavatar_api_key",),
+    "heygen": ("heygen_api_key",),
+    "heygen-alpha": ("heygen_api_key",),
+    "zego": ("zego_app_id", "zego_server_secret"),
 }
-"""Who can show the face besides the page, and the setting without which they cannot."""
+"""Who can show the face besides the page, and the settings without which they cannot."""
 
 PROVIDERS: dict[str, dict[str, tuple[str, ...]]] = {
     "stt": {"deepgram": ("deepgram_api_key",)},
@@ -269,8 +298,8 @@ VARIABLES = (
     Variable(
         "AVATAR",
         "local",
-        "local (the built-in face), liveavatar, heygen or heygen-alpha",
-        _one_of("local", *AVATARS, planned=("zego", "zego-agent", "akool")),
+        "local (the built-in face), liveavatar, heygen, heygen-alpha or zego",
+        _one_of("local", *AVATARS, planned=("zego-agent", "akool")),
     ),
     Variable(
         "AVATAR_ON_START_ERROR",
@@ -298,6 +327,39 @@ VARIABLES = (
     Variable("HEYGEN_AVATAR_ID", "", "the id of an avatar; empty: the vendor's choice", _avatar),
     _api_url("HEYGEN_API_URL", "https://api.heygen.com", _rest),
     Variable("HEYGEN_MAX_SESSIONS", "", SLOTS, _slots),
+    Variable("ZEGO_APP_ID", "", "the AppID of your project, a number", _app_id),
+    Variable(
+        "ZEGO_SERVER_SECRET", "", "the ServerSecret of that project, 32 characters", _server_secret
+    ),
+    Variable(
+        "ZEGO_DIGITAL_HUMAN_ID",
+        "63c3aa64-1d80-4b04-a0be-1c65614eb7eb",
+        "the id of a digital human; by default a public one",
+        _avatar,
+    ),
+    _api_url("ZEGO_DIGITAL_HUMAN_API_URL", "https://aigc-digitalhuman-api.zegotech.cn", _rest),
+    Variable(
+        "ZEGO_WEB_SERVER_URL",
+        "",
+        "the server of the web SDK, as the console names it (wss://…); empty: the usual one",
+        _socket,
+    ),
+    Variable(
+        "ZEGO_DRIVE_TLS",
+        "verify",
+        "verify, pin or off: whom to believe that the drive socket is theirs",
+        _one_of("verify", "pin", "off"),
+    ),
+    Variable(
+        "ZEGO_RESERVE",
+        "quiet",
+        "quiet or early: whether the next utterance is reserved while one is heard",
+        _one_of("quiet", "early"),
+    ),
+    Variable(
+        "ZEGO_CALLBACK_SECRET", "", "the CallbackSecret of the project; empty: none come", _api_key
+    ),
+    Variable("ZEGO_MAX_SESSIONS", "", SLOTS, _slots),
     Variable(
         "STT",
         "",
@@ -404,8 +466,7 @@ VARIABLES = (
 
 # fmt: off
 PLANNED = frozenset((
-    "ZEGO_APP_ID", "ZEGO_SERVER_SECRET", "ZEGO_DIGITAL_HUMAN_ID", "ZEGO_DIGITAL_HUMAN_API_URL",
-    "ZEGO_AI_AGENT_API_URL", "ZEGO_CALLBACK_SECRET",
+    "ZEGO_AI_AGENT_API_URL",
     "AKOOL_API_KEY", "AKOOL_AVATAR_ID", "AKOOL_API_URL",
 ))
 # fmt: on
@@ -459,8 +520,8 @@ def _provider(part: str, values: Mapping[str, Any]) -> str:
 def _check_avatar(values: Mapping[str, Any]) -> None:
     """Refuses a vendor that lacks what it cannot do without."""
     avatar: str = values["avatar"]
-    if avatar in AVATARS and not values[AVATARS[avatar]]:
-        raise SettingsError(f"AVATAR={avatar} needs {AVATARS[avatar].upper()}.")
+    if missing := [need.upper() for need in AVATARS.get(avatar, ()) if not values[need]]:
+        raise SettingsError(f"AVATAR={avatar} needs {' and '.join(missing)}.")
     named = values["liveavatar_avatar_id"] or values["liveavatar_sandbox"]
     if avatar == "liveavatar" and not named:
         raise SettingsError(

@@ -24,8 +24,8 @@ from livekit import api
 
 from emulators.heygen import Emulator, serve
 from emulators.heygen.lite_request import SANDBOX_AVATAR
-from emulators.heygen.playback import RATE_HZ
 from emulators.heygen.rooms import IDENTITY, Rooms
+from emulators.playback import RATE_HZ
 
 from .scripted_bot import ScriptedBot
 from .test_viewer import NOTE_VOICE, shows

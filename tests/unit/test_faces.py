@@ -11,11 +11,14 @@ import settings
 from transports import avatar
 from transports.avatar import AvatarError, ConnectionLost, RateLimited
 from transports.heygen import AlphaVendor, InteractiveVendor, LiveAvatarVendor
+from transports.zego import ZegoVendor
 
 KEYS = {
     "LIVEAVATAR_API_KEY": "SECRET-1",
     "LIVEAVATAR_AVATAR_ID": "a1",
     "HEYGEN_API_KEY": "SECRET-2",
+    "ZEGO_APP_ID": "1234567890",
+    "ZEGO_SERVER_SECRET": "SECRET-3".ljust(32, "x"),
 }
 KINDS = [
     each
@@ -32,7 +35,7 @@ def test_every_choice_of_avatar_has_a_row() -> None:
     assert {*faces.FACES} == {*settings.AVATARS}
     variables = {each.name for each in settings.VARIABLES}
     for name, face in faces.FACES.items():
-        assert face.key == settings.AVATARS[name].upper()
+        assert face.key == " and ".join(each.upper() for each in settings.AVATARS[name])
         assert {each for each in face.choices.split() if each.isupper()} <= variables
         assert face.slots in variables
 
@@ -43,6 +46,7 @@ def test_every_choice_of_avatar_has_a_row() -> None:
         ("liveavatar", LiveAvatarVendor),
         ("heygen", InteractiveVendor),
         ("heygen-alpha", AlphaVendor),
+        ("zego", ZegoVendor),
     ],
 )
 def test_settings_make_the_vendor(name: str, kind: type) -> None:
@@ -51,10 +55,16 @@ def test_settings_make_the_vendor(name: str, kind: type) -> None:
 
 @pytest.mark.parametrize(
     ("name", "vendor", "most"),
-    [("liveavatar", "LiveAvatar", 7), ("heygen", "HeyGen", 3), ("heygen-alpha", "HeyGen", 3)],
+    [
+        ("liveavatar", "LiveAvatar", 7),
+        ("heygen", "HeyGen", 3),
+        ("heygen-alpha", "HeyGen", 3),
+        ("zego", "ZEGO", 5),
+    ],
 )
 def test_account_of_the_face_is_known_with_its_limit(name: str, vendor: str, most: int) -> None:
-    (account,) = faces.accounts(load(name, LIVEAVATAR_MAX_SESSIONS="7", HEYGEN_MAX_SESSIONS="3"))
+    slots = {"LIVEAVATAR_MAX_SESSIONS": "7", "HEYGEN_MAX_SESSIONS": "3", "ZEGO_MAX_SESSIONS": "5"}
+    (account,) = faces.accounts(load(name, **slots))
     assert (account.vendor, account.most) == (vendor, most)
     assert "SECRET-" not in repr(account)
     assert faces.accounts(load(name))[0].most is None

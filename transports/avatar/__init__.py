@@ -9,23 +9,36 @@ Exported here is what a vendor is written with, and none of it loads Pipecat: wh
 """
 
 from .account import Account
-from .commands import Begin, Command, EndSpeech, Interrupt, KeepAlive, Listen, Speak
+from .commands import (
+    Begin,
+    Command,
+    EndSpeech,
+    Interrupt,
+    KeepAlive,
+    Listen,
+    Reserve,
+    Speak,
+)
 from .errors import (
     AvatarError,
     AvatarNotFound,
+    CertificateRefused,
+    ClockOff,
     ConnectionLost,
     JournalUnusable,
     KeyRefused,
     NeverReady,
     NoCredits,
     NoSlotLeft,
+    NotEnabled,
+    NotStarted,
     RateLimited,
     TooManySessions,
     UnexpectedReply,
     VendorRefused,
     VendorUnreachable,
 )
-from .events import Ended, Event, Interrupted, Played, Started, Talking
+from .events import Ended, Event, Interrupted, Played, Reserved, Started, Talking
 from .vendor import Opened, Profile, Socket, UserLeg, Vendor, Wire
 
 __all__ = [
@@ -33,6 +46,8 @@ __all__ = [
     "AvatarError",
     "AvatarNotFound",
     "Begin",
+    "CertificateRefused",
+    "ClockOff",
     "Command",
     "ConnectionLost",
     "EndSpeech",
@@ -47,10 +62,14 @@ __all__ = [
     "NeverReady",
     "NoCredits",
     "NoSlotLeft",
+    "NotEnabled",
+    "NotStarted",
     "Opened",
     "Played",
     "Profile",
     "RateLimited",
+    "Reserve",
+    "Reserved",
     "Socket",
     "Speak",
     "Started",

@@ -20,8 +20,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
 
-from .commands import Begin, EndSpeech, Interrupt, Listen, Speak
-from .events import Ended, Event, Interrupted, Played, Started, Talking
+from .commands import Begin, EndSpeech, Interrupt, Listen, Reserve, Speak
+from .events import Ended, Event, Interrupted, Played, Reserved, Started, Talking
 from .leg import Leg
 from .pacing import LINGER_S
 from .playhead import Playhead
@@ -229,6 +229,7 @@ class SpeechCore:
         self._held_at = now
         first = self._utterances[0].id
         self._silence_leg(now)
+        self._pump(now)
         self._reports.append(Cut(first, unheard=True, hold=True))
         self._run.ended(now)
 
@@ -323,6 +324,7 @@ class SpeechCore:
         while self._utterances and self._is_done(self._utterances[0], now):
             done = self._utterances.popleft()
             self._learn_of(done)
+            self._free(done, now)
             # Its start may have become known only now, together with its end.
             heard = done.playhead.at(now)
             self._run.advance(self._reports, now=now, heard=heard, more=True)
@@ -340,8 +342,14 @@ class SpeechCore:
         """Who told nothing of this speech is not waited for with the next."""
         if done.playhead.waited_in_vain:
             self._leg.tells_starts = False
-        if done.begun and not done.vendor_ended and not self._utterances:
+        if done.begun and not done.vendor_ended and not self._begun():
             self._leg.tells_ends = False
+
+    def _free(self, done: Utterance, now: float) -> None:
+        """Another one may begin, where a vendor cuts what is heard by that."""
+        if done.begun and not done.vendor_ended:
+            end = done.playhead.when(done.playhead.sent) or now
+            self._leg.reservation.free_at = end + self._leg.profile.gap_s
 
     def _is_done(self, utterance: Utterance, now: float) -> bool:
         if not utterance.ended or utterance.queue.samples or utterance.lead(now):
@@ -357,10 +365,21 @@ class SpeechCore:
         if self._leg.is_ready:
             self._leg.silence(Interrupt(self._generation, utterance, hold))
             self._leg.deaf_until = now + ACK_GRACE_S
+            self._leg.reservation.forget()  # the next one is granted behind the interrupt
+            self._leg.reservation.free_at = now
+
+    def _reserve(self, leg: Leg, now: float) -> None:
+        """Ask for the next utterance's reservation, where the time for it has come."""
+        if not leg.is_ready or not leg.reservation.is_wanted(now):
+            return
+        in_use = leg is self._leg and (self._begun() or now < leg.reservation.free_at)
+        if leg.profile.reserves_early or not in_use:
+            leg.reservation.ask(self._generation)
+            leg.tell(Reserve(self._generation))
 
     def _silence_leg(self, now: float) -> None:
         """The leg falls silent, and what was not heard is kept."""
-        is_begun = any(u.begun for u in self._utterances)
+        is_begun = self._begun()
         if is_begun or self._leg.talks:
             self._generation += 1
             self._leg.unsay(u.id for u in self._utterances)
@@ -371,7 +390,7 @@ class SpeechCore:
 
     def _take_over(self, now: float) -> None:
         """The other leg's turn has come: nothing that this one was given is unheard."""
-        if self._next_leg is None or any(u.begun for u in self._utterances):
+        if self._next_leg is None or self._begun():
             return
         self._leg, self._next_leg = self._next_leg, None
         self._renew(now)  # at the pace of this leg
@@ -379,6 +398,9 @@ class SpeechCore:
 
     def _pump(self, now: float) -> None:
         """Tell the leg as much as it may know."""
+        for leg in (self._leg, self._next_leg):
+            if leg is not None:
+                self._reserve(leg, now)
         if not self._leg.is_ready or self._speech is Speech.HELD:
             return
         for utterance in self._sendable(now):
@@ -409,8 +431,18 @@ class SpeechCore:
             both_can_be_cut = before is None or (utterance.interruptible and before.interruptible)
             if before is not None and before.lead(now) and not both_can_be_cut:
                 return
+            if not utterance.begun and not self._may_begin(now):
+                return
             yield utterance
             before = utterance
+
+    def _may_begin(self, now: float) -> bool:
+        reservation = self._leg.reservation
+        return not reservation.needed or (reservation.allows(now) and not self._begun())
+
+    def _begun(self) -> bool:
+        """Whether the leg was given something that is not known to be over."""
+        return any(u.begun for u in self._utterances)
 
     def _pump_audio(self, utterance: Utterance, now: float) -> None:
         while size := self._leg.pacing.piece(
@@ -420,9 +452,10 @@ class SpeechCore:
             opening=not utterance.begun,
         ):
             if not utterance.begun:
-                if any(u.begun for u in self._utterances):
+                if self._begun():
                     utterance.playhead.follow()
                 utterance.begun = True
+                self._leg.reservation.forget()
                 begin = Begin(
                     self._generation,
                     utterance.id,
@@ -452,6 +485,8 @@ class SpeechCore:
             case Interrupted():
                 leg.deaf_until = now
                 return True
+            case Reserved(generation):
+                return leg.reservation.grant(generation, now=now)
             case Started(name) | Played(name, _) | Ended(name):
                 utterance = self._find(name, now) if leg is self._leg else None
         is_promised = type(event) in leg.profile.acknowledges
@@ -482,6 +517,7 @@ class SpeechCore:
 
     def _times(self, now: float) -> Iterator[float | None]:
         yield self._run.due()
+        yield self._leg.reservation.due(now)
         if self._speech is Speech.HELD:
             yield self._held_at + HOLD_S
         elif self._utterances:

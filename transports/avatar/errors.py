@@ -8,7 +8,11 @@
     │   ├── NoCredits       there is nothing left to pay with
     │   ├── TooManySessions as many run as the account may have           (retryable)
     │   ├── AvatarNotFound  to the avatar
+    │   ├── NotEnabled      the account lacks the service
+    │   ├── ClockOff        to the time of our clock
     │   └── RateLimited     too many calls                                (retryable)
+    ├── CertificateRefused  the control connection's certificate cannot be trusted
+    ├── NotStarted          accepted, and then not begun                  (retryable)
     ├── NeverReady          opened, and not ready by the deadline
     ├── ConnectionLost      the control connection ended in mid-session   (retryable)
     ├── NoSlotLeft          we have as many sessions as we allow ourselves     (retryable)
@@ -96,6 +100,18 @@ class AvatarNotFound(VendorRefused):
     says = "cannot show this avatar, and refused"
 
 
+class NotEnabled(VendorRefused):
+    """The service is not enabled for the account."""
+
+    says = "is not enabled for this account, and refused"
+
+
+class ClockOff(VendorRefused):
+    """Calls are signed with the time, and ours is not the vendor's."""
+
+    says = "has another time than this machine's clock, and refused"
+
+
 class RateLimited(VendorRefused):
     """Too many calls.
 
@@ -111,6 +127,19 @@ class RateLimited(VendorRefused):
     def __init__(self, vendor: str, status: int, retry_after_s: float | None = None) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(vendor, status)
+
+
+class NotStarted(AvatarError):
+    """The vendor took the session on, and could not start it.
+
+    Args:
+        vendor: The vendor's name.
+    """
+
+    retryable = True
+
+    def __init__(self, vendor: str) -> None:
+        super().__init__(f"{vendor} could not start the avatar")
 
 
 class NeverReady(AvatarError):
@@ -136,6 +165,20 @@ class ConnectionLost(AvatarError):
 
     def __init__(self, vendor: str) -> None:
         super().__init__(f"the connection to {vendor} was lost")
+
+
+class CertificateRefused(AvatarError):
+    """Nobody can tell who answers at the control connection's address.
+
+    Args:
+        vendor: The vendor's name.
+        changed: Whether another certificate was known there; else it cannot be verified.
+    """
+
+    def __init__(self, vendor: str, *, changed: bool = False) -> None:
+        self.changed = changed
+        what = "is another one than before" if changed else "cannot be verified"
+        super().__init__(f"the certificate of {vendor}'s control connection {what}")
 
 
 class NoSlotLeft(AvatarError):

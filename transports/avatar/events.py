@@ -44,4 +44,11 @@ class Interrupted:
     utterance: str | None = None
 
 
-Event = Started | Played | Ended | Talking | Interrupted
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """One utterance may begin: the answer to the `Reserve` of this `generation`."""
+
+    generation: int
+
+
+Event = Started | Played | Ended | Talking | Interrupted | Reserved

@@ -131,6 +131,11 @@ class Journal:
         base = Path(given) if Path(given).is_absolute() else Path.home() / ".local" / "state"
         return cls(base / "avatarbot")
 
+    @property
+    def folder(self) -> Path | None:
+        """Where it is kept, for what else this user's processes have to know together."""
+        return self._folder
+
     # Slots
 
     async def reserve(self, vendor: str, account: str, *, most: int, limit_s: float) -> str:

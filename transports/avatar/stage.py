@@ -73,7 +73,7 @@ class Stage:
         self._was_ready = False
         self._watched = False  # the page can show it, and asks where it is
         self._joined = False  # the page shows it
-        self._viewer: Mapping[str, str] = {}
+        self._face_session: Opened | None = None
 
     def start(self, user_leg: UserLeg) -> None:
         """Open the sessions, each in a task of its own."""
@@ -123,7 +123,7 @@ class Stage:
         """The page can be told where the face is."""
         if session is self._face:
             self._opened(as_what)
-            self._viewer = as_what.viewer
+            self._face_session = as_what
             self._tell_viewer()
 
     def ready(self, session: AvatarSession) -> None:
@@ -158,8 +158,10 @@ class Stage:
             session.wake()
 
     def _tell_viewer(self) -> None:
-        if self._watched and self._viewer:
-            self._show(self._viewer)
+        if self._watched and self._face_session:
+            viewer = self._face.vendor.viewer(self._face_session)
+            if viewer:
+                self._show(viewer)
 
     def _cast(self) -> None:
         if self._stand_in is None:

@@ -70,17 +70,17 @@ async def test_the_page_is_told_where_the_face_is_when_it_asks_and_when_it_is_th
     for asks_at_s in (0.0, 2.0):
         vendor = MemoryVendor()
         vendor.opens_after_s = 1.0
-        vendor.viewer = {"kind": "livekit", "url": "wss://room.example", "token": "t"}
+        vendor.room = {"kind": "livekit", "url": "wss://room.example", "token": "t"}
         async with on_stage(vendor, MemoryVendor()) as play:
             await asyncio.sleep(asks_at_s)
             play.stage.page_says("avatar-watch", {})
             await asyncio.sleep(3.0)
-            assert play.shown == [vendor.viewer]
+            assert play.shown == [vendor.room]
 
 
 async def test_nobody_is_told_who_does_not_ask() -> None:
     vendor = MemoryVendor()
-    vendor.viewer = {"kind": "livekit", "url": "wss://room.example", "token": "t"}
+    vendor.room = {"kind": "livekit", "url": "wss://room.example", "token": "t"}
     async with on_stage(vendor, MemoryVendor()) as play:
         await asyncio.sleep(1.0)
         assert play.shown == []

@@ -1,0 +1,53 @@
+"""The vendor on a port."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from aiohttp import web
+
+from .. import admin
+from ..serving import listening
+from . import drive_socket, gateway
+from .certificate import Certificate
+from .emulator import Emulator
+from .knobs import Knobs
+
+
+def application(emulator: Emulator) -> web.Application:
+    """Returns REST, sockets and `/_emulator/…` as one application."""
+    app = web.Application(client_max_size=4 * 2**20)
+    app[gateway.EMULATOR] = app[admin.VENDOR] = emulator
+    for part in (gateway, drive_socket, admin):
+        app.add_routes(part.routes)
+    return app
+
+
+@asynccontextmanager
+async def serve(
+    *, host: str = "127.0.0.1", port: int = 0, seed: int | None = None, **knobs: Any
+) -> AsyncIterator[Emulator]:
+    """Runs the vendor while the block runs; port 0 takes a free one.
+
+    Args:
+        host: Where it listens: an IP, since the certificate is for that.
+        port: Likewise; drive sockets with TLS are on another one.
+        seed: What its hidden delays are drawn from; any, if none is given.
+        knobs: Fields of `Knobs`.
+    """
+    emulator = Emulator(Knobs().turned(knobs), seed=seed)
+    if emulator.knobs.drive_tls:
+        emulator.certificate = Certificate(host)
+    secured = emulator.certificate.context if emulator.certificate else None
+    async with listening(application(emulator), host, port, secured=secured) as addresses:
+        emulator.url = f"http://{addresses[0]}"
+        emulator.drive_address = addresses[-1]
+        try:
+            yield emulator
+        finally:
+            for each in emulator.sessions.values():
+                each.reading.set()
+                each.end("SERVER_ERROR")
+            await emulator.news.aclose()
