@@ -1,4 +1,7 @@
-"""A face in ZEGO's room: what the page does with the engine, and what the bot is told."""
+"""A face in ZEGO's room: what the page does with the engine, and what the bot is told.
+
+The bot is a scripted one first, so that the page is alone with the room, and then the real one.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Page, Route
+from playwright.async_api import Page, Route, WebSocket
+
+from emulators.zego import serve
+from emulators.zego.news import RoomMessage
 
 from .scripted_bot import ScriptedBot
 from .test_viewer import LOSS_S, NOTE_VOICE, settled, shows, started, until, until_shown
-from .visit import Visit
+from .visit import Visit, running_bot, visiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -372,3 +378,73 @@ async def test_token_stays_out_of_console_page_and_addresses(
         everything = [*said, *visit.complaints, *visit.requested, kept, await visit.page.content()]
         assert "SECRET" not in "".join(everything)
         assert await visit.page.evaluate("presets") == [{"logLevel": "disable"}]
+
+
+async def test_conversation_moves_to_the_face_in_a_pause_and_back_when_it_is_removed(
+    chromium: str, silence: Path, tmp_path: Path
+) -> None:
+    async with (
+        serve() as vendor,
+        running_bot(
+            AVATAR="zego",
+            ZEGO_APP_ID=str(vendor.knobs.app_id),
+            ZEGO_SERVER_SECRET=vendor.server_secret,
+            ZEGO_DIGITAL_HUMAN_API_URL=vendor.url,
+            XDG_STATE_HOME=str(tmp_path),
+        ) as address,
+        visiting(address, chromium, silence) as visit,
+        asyncio.TaskGroup() as telling,
+    ):
+        relayed: list[dict[str, Any]] = []
+
+        def listen(socket: WebSocket) -> None:
+            socket.on("framesent", note)
+
+        def note(frame: str | bytes) -> None:
+            said = json.loads(frame) if isinstance(frame, str) else {}
+            if said.get("type") == "client-message" and said["data"]["t"] == "avatar-drive":
+                relayed.append(said["data"]["d"])
+
+        def hand_over(message: RoomMessage) -> None:
+            telling.create_task(visit.page.evaluate("(text) => room.say(text)", message.content))
+
+        visit.page.on("websocket", listen)
+        await visit.page.route(
+            f"**/assets/{STAND_IN.name}", lambda route: route.fulfill(path=STAND_IN)
+        )
+        await visit.press("Start")
+        await visit.until("audible")
+        assert await shows(visit.page) == "drawn", "the greeting is the drawn face's"
+        await until(visit.page, "window.room?.loggedIn")
+        vendor.news.listeners.append(hand_over)
+        task = vendor.session()
+        await visit.page.evaluate("(stream) => room.enter(stream)", task.terms.stream)
+        await visit.until("message", type="avatar-face")
+        await until_shown(visit.page, "video")
+        assert vendor.heard() == [], "it moved in a pause"
+
+        asked = await visit.now()
+        await visit.say("Tell me a story")
+        await vendor.hears(2.0)
+        own = [each for each in await visit.seen("audible") if each["at"] > asked]
+        assert own == [], "one source is heard, not two"
+        assert {"drive_id": vendor.heard()[0].task, "status": 2} in relayed
+
+        await visit.page.evaluate("room.expire()")
+        await until(visit.page, "room.calls.some(([name]) => name === 'renewToken')")
+        [[_, room, first, _]] = await calls(visit.page, "loginRoom")
+        [[_, second, again]] = await calls(visit.page, "renewToken")
+        assert room == again == task.terms.room
+        assert first != second
+
+        lost = await visit.now()
+        await visit.page.evaluate("(stream) => room.drop(stream)", task.terms.stream)
+        heard = await visit.until("audible", after=lost)
+        assert heard["at"] - lost < 1_000 * LOSS_S
+        assert await shows(visit.page) == "drawn"
+        assert vendor.heard()[-1].cut
+
+        vendor.news.listeners.clear()
+        await visit.press("End")
+        await vendor.until(lambda: not vendor.running())
+        assert visit.complaints == []

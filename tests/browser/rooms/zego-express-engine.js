@@ -41,7 +41,7 @@ var Zego = (() => {
 
     async startPlayingStream(streamID) {
       of(this).note("startPlayingStream", streamID);
-      return of(this).stream;
+      return of(this).streams.get(streamID);
     }
 
     stopPlayingStream(streamID) {
@@ -68,7 +68,7 @@ var Zego = (() => {
     calls = []; // each with what it was given
     fired = []; // events, each with how much it tells
     takers = new Map();
-    stream = null;
+    streams = new Map();
     loggedIn = false;
     isOver = false;
     #name = "";
@@ -97,9 +97,9 @@ var Zego = (() => {
       return true;
     }
 
-    /** A stream comes: ours, with a picture, and with a sound if there is one. */
+    /** A stream comes, with a picture, and with a sound if there is one. */
     enter(streamID = "avatar", kinds = ["picture", "sound"]) {
-      if (streamID === "avatar") this.stream = new MediaStream(kinds.map((kind) => this.#track(kind)));
+      this.streams.set(streamID, new MediaStream(kinds.map((kind) => this.#track(kind))));
       this.#fire("roomStreamUpdate", this.#name, "ADD", [{ streamID, user: { userID: "them" } }], "");
     }
 
