@@ -5,7 +5,7 @@ const ENGINE = "/assets/zego-express-engine.js";
 /** Without a network a login says nothing at all, for minutes. */
 const LOGIN_MS = 15_000;
 
-/** What a login answers to a token that it does not take. One that is too old is replaced. */
+/** What is said of a token that is not taken. One that is too old is replaced. */
 const REFUSALS = new Set([1102016, 1102020]);
 const TOO_OLD = 1102018;
 
@@ -103,9 +103,9 @@ export class ZegoRoom {
     });
     on("playerVideoTrackUpdate", (stream, track) => this.#replace(stream, { picture: track }));
     on("playerAudioTrackUpdate", (stream, track) => this.#replace(stream, { sound: track }));
-    on("roomStateChanged", (_, reason) => {
-      if (reason === "RECONNECT_FAILED") this.#lose(); // until then it is the engine's own to repair
-      if (reason === "KICKOUT") this.#end();
+    on("roomStateChanged", (_, reason, code) => {
+      if (reason === "KICKOUT" && code !== TOO_OLD) this.#end();
+      else if (reason === "KICKOUT" || reason === "RECONNECT_FAILED") this.#lose(code); // what is less, the engine repairs
     });
     on("tokenWillExpire", () => this.#listener.onExpiring());
     on("recvExperimentalAPI", ({ method, content }) => {
@@ -144,10 +144,11 @@ export class ZegoRoom {
     this.#listener.onTracks({ ...this.#tracks });
   }
 
-  #lose() {
+  #lose(code) {
     const joined = this.#joined;
     this.#close();
     this.#listener.onTracks({ picture: null, sound: null });
+    if (code === TOO_OLD) this.#listener.onExpiring();
     if (joined) this.#listener.onGone(); // otherwise `join` rejects
   }
 

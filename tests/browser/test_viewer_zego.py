@@ -203,6 +203,33 @@ async def test_token_that_is_too_old_is_asked_for_anew(
         assert login[2] == "SECRET-token-2"
 
 
+async def test_who_is_sent_out_for_an_old_token_comes_back_with_a_new_one(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await joined(visit.page, bot)
+        await visit.page.evaluate("room.kickOut(1102018)")
+        await bot.hears("avatar-left", "avatar-watch")
+        bot.say("avatar-room", **{**ROOM, "token": "SECRET-token-2"})
+        await until(visit.page, "rooms.length === 2 && room.loggedIn")
+        [login] = await calls(visit.page, "loginRoom")
+        assert login[2] == "SECRET-token-2"
+        await visit.page.evaluate("room.enter()")
+        await bot.hears("avatar-joined")
+
+
+async def test_stream_that_cannot_be_played_is_tried_in_another_login(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await watched(visit.page, bot)
+        await visit.page.evaluate("window.unplayable = [true]; room.enter()")
+        await until(visit.page, "rooms.length === 2 && room.loggedIn")
+        assert await visit.page.evaluate("rooms[0].isOver")
+        await visit.page.evaluate("room.enter()")
+        await bot.hears("avatar-joined")
+
+
 async def test_login_that_is_not_answered_is_tried_again(
     address: str, chromium: str, silence: Path
 ) -> None:

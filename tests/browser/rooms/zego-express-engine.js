@@ -41,6 +41,7 @@ var Zego = (() => {
 
     async startPlayingStream(streamID) {
       of(this).note("startPlayingStream", streamID);
+      if (window.unplayable?.shift()) throw { errorCode: 1104001, extendedData: "" };
       return of(this).streams.get(streamID);
     }
 
@@ -117,9 +118,9 @@ var Zego = (() => {
       clearInterval(this.#drawing);
     }
 
-    kickOut() {
+    kickOut(code = 1002055) {
       this.loggedIn = false;
-      this.#fire("roomStateChanged", this.#name, "KICKOUT", 1002055, "{}");
+      this.#fire("roomStateChanged", this.#name, "KICKOUT", code, "{}");
     }
 
     lose() {
