@@ -60,6 +60,7 @@ class News:
         self._random = random
         self._record = record
         self._http: aiohttp.ClientSession | None = None
+        self._closed = False
         self._posting: set[asyncio.Task[None]] = set()
 
     def call(
@@ -67,7 +68,7 @@ class News:
     ) -> None:
         """Posts an event to the back end, signed; `stamp` is its Timestamp."""
         self._note(session, kind, body)
-        if not self._knobs().callback_url:
+        if self._closed or not self._knobs().callback_url:
             return
         for delay_s in arrivals(about, self._knobs(), self._random):
             posting = asyncio.create_task(self._post(session, body, stamp, delay_s))
@@ -82,6 +83,7 @@ class News:
 
     async def aclose(self) -> None:
         """What is not delivered is lost."""
+        self._closed = True
         for each in self._posting:
             each.cancel()
         if self._posting:
