@@ -11,20 +11,21 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import faces
 import logs
 import settings
 from server import viewer
 from server.addresses import Addresses
-from server.bind import refuse_open_bind, refuse_taken_port
+from server.bind import is_loopback, refuse_open_bind, refuse_taken_port
 from server.door import tickets_of
 from server.errors import ServerError
 from server.key import state_folder
 from server.start import Welcomes
 from server.ways import obstacles
 
-from . import tenants
+from . import machine, tenants
 from .api import Api
 from .command_line import parse
 from .http_server import serve
@@ -111,12 +112,14 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
         undo.push_async_callback(backend.close)
         ways = obstacles(lambda name: getattr(config, name.lower()), command="-m launcher")
         addresses = Addresses.of(options.host, options.port, config.public_url)
+        is_alone = not (config.public_url or config.trusted_proxies or known.are_given)
         await serve(
             Api(
                 backend,
                 known,
                 Welcomes(tickets, ways),
                 metrics,
+                machine.ThisMachine(tickets, is_alone=is_alone),
                 longest_s=config.max_session_seconds,
                 figures=reaper.figures,
             ),
@@ -138,7 +141,11 @@ def _announce(addresses: Addresses) -> None:
 
 async def _asked(options: argparse.Namespace) -> str:
     say = partial(_write, write=sys.stderr.write)
-    remote = Remote(options.url, os.environ.get("LAUNCHER_KEY"), say=say)
+    key = os.environ.get("LAUNCHER_KEY")
+    prove: Callable[[], dict[str, str]] = dict
+    if not key and is_loopback(urlsplit(options.url).hostname or ""):
+        prove = partial(machine.proof, tickets_of(settings.load().session_secret))
+    remote = Remote(options.url, key, prove=prove, say=say)
     match options.command:
         case "start":
             return await remote.start(options.transport)

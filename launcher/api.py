@@ -34,6 +34,7 @@ from .backend import (
 )
 from .handover import TooLarge, hand_over
 from .idempotency import LONGEST_KEY, Answers, KeyReused
+from .machine import ThisMachine
 from .metrics import Metrics
 from .reaper import Figures
 from .shapes import Health, Problem, SessionState, StartAnswer, StartRequest, Status
@@ -78,6 +79,7 @@ class Api:
         tenants: Who may have them.
         welcomes: What people get that come to one.
         metrics: Told what is asked for.
+        machine: Who asks from this machine.
         longest_s: How long any session may last.
         figures: What there is to be told of money.
 
@@ -92,6 +94,7 @@ class Api:
         tenants: Tenants,
         welcomes: Welcomes,
         metrics: Metrics,
+        machine: ThisMachine,
         *,
         longest_s: float,
         figures: Callable[[], Awaitable[Figures]],
@@ -100,6 +103,7 @@ class Api:
         self._tenants = tenants
         self._welcomes = welcomes
         self._metrics = metrics
+        self._machine = machine
         self._starter = Starter(backend, tenants, metrics, longest_s=longest_s)
         self.end: Callable[[], object] = lambda: None
         self._figures = figures
@@ -171,8 +175,8 @@ class Api:
         tenant = self._asker(request.scope, page=True)
         asked = await request.body()
         key = request.headers.get("idempotency-key")
-        by_server = request.scope["avatarbot.tenant"] or request.scope["avatarbot.direct"]
-        if key is None or not by_server:  # who comes to the page is no party to another's key
+        is_known = request.scope["avatarbot.tenant"] or self._machine.asks(request.scope)
+        if key is None or not is_known:  # who comes to the page is no party to another's key
             begun = self._begin(request, tenant, asked)
             return await _as_long_as_waited_for(request, begun)
         if not 1 <= len(key) <= LONGEST_KEY:
@@ -365,7 +369,7 @@ class Api:
         """The tenant that asks; where a page may, the one whose page it is."""
         if (name := scope["avatarbot.tenant"]) is not None:
             return self._tenants[name]
-        if not page and (self._tenants.are_given or not scope["avatarbot.direct"]):
+        if not page and (self._tenants.are_given or not self._machine.asks(scope)):
             raise Refused(401, "This takes a key, or where there are none, this machine.")
         if (tenant := self._tenants.of_the_page) is None:
             why = "Conversations are not begun from here. Open the page of whoever offers them."
@@ -374,7 +378,7 @@ class Api:
 
     def _check_operator(self, scope: Scope) -> None:
         name = scope["avatarbot.tenant"]
-        if not (self._tenants[name].admin if name else scope["avatarbot.direct"]):
+        if not (self._tenants[name].admin if name else self._machine.asks(scope)):
             raise Refused(403, "This takes an administrator's key, or this machine.")
 
 
