@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
+from typing import Any
 from uuid import UUID
 
 from ..vendor import Vendor
@@ -12,6 +13,7 @@ from .certificate import Certificate
 from .knobs import Knobs
 from .news import News
 from .rates import Bucket, most_in
+from .rooms import Rooms
 from .task import Task, Terms
 
 
@@ -20,6 +22,7 @@ class Emulator(Vendor[Knobs, Task]):
 
     Attributes:
         news: What it told by itself: callbacks, and messages in rooms.
+        rooms: Who is in them.
         drive_address: Host and port of the drive sockets, as they are told.
         catalogue: Which digital humans there are.
         certificate: What drive sockets show, where they speak TLS.
@@ -30,6 +33,7 @@ class Emulator(Vendor[Knobs, Task]):
         if len(self.server_secret) != 32:
             raise ValueError("server_secret has 32 characters, with the prefix")
         self.news = News(lambda: self.knobs, Random(self.seed), self.record)
+        self.rooms = Rooms()
         self.drive_address = ""
         self.catalogue = Catalogue()
         self.certificate: Certificate | None = None
@@ -52,6 +56,10 @@ class Emulator(Vendor[Knobs, Task]):
     @property
     def callback_secret(self) -> str:
         return self.news.secret
+
+    def told(self) -> dict[str, Any]:
+        names = sorted({each.name for each in self.record.calls})
+        return {"most_in_a_second": {each: self.most_in_a_second(each) for each in names}}
 
     def most_in_a_second(self, action: str) -> int:
         """Returns how many calls of an action came within a second, at most."""
@@ -87,6 +95,11 @@ class Emulator(Vendor[Knobs, Task]):
     def streams(self) -> set[str]:
         """Returns the StreamIds that are taken."""
         return {each.terms.stream for each in self.tasks() if each.holds_stream}
+
+    def published(self, room: str) -> list[str]:
+        """Returns the streams that are to be seen in a room."""
+        seen = (each for each in self.tasks() if each.avatar.state.status in (3, 4))
+        return [each.terms.stream for each in seen if each.terms.room == room]
 
     def is_full(self) -> bool:
         limit = self.knobs.concurrency_limit

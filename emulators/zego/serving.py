@@ -8,9 +8,9 @@ from typing import Any
 
 from aiohttp import web
 
-from .. import admin
+from .. import admin as any_admin
 from ..serving import listening
-from . import drive_socket, gateway
+from . import admin, drive_socket, gateway
 from .certificate import Certificate
 from .emulator import Emulator
 from .knobs import Knobs
@@ -19,8 +19,8 @@ from .knobs import Knobs
 def application(emulator: Emulator) -> web.Application:
     """Returns REST, sockets and `/_emulator/…` as one application."""
     app = web.Application(client_max_size=4 * 2**20)
-    app[gateway.EMULATOR] = app[admin.VENDOR] = emulator
-    for part in (gateway, drive_socket, admin):
+    app[gateway.EMULATOR] = app[any_admin.VENDOR] = emulator
+    for part in (gateway, drive_socket, any_admin, admin):
         app.add_routes(part.routes)
     return app
 
