@@ -74,5 +74,5 @@ def zego_vendor(emulator: Any, folder: Path, **settings: Any) -> ZegoVendor:
         api_url=emulator.url,
         **settings,
     )
-    emulator.vendors.append(vendor)
+    getattr(emulator, "vendors", []).append(vendor)
     return vendor
