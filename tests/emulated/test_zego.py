@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -219,6 +220,46 @@ async def test_a_page_that_says_that_a_drive_is_over_causes_no_calls(tmp_path: P
         await side.hears(1.0)
         assert len(starts(side)) == 1
         assert len(calls(side, RESERVE)) == reserved
+
+
+# Secrets
+
+
+async def test_no_log_at_any_level_has_what_opens_anything(tmp_path: Path) -> None:
+    lines: list[str] = []
+    sink = logger.add(lines.append, level="TRACE", format="{message} {extra}\n{exception}")
+    logging.getLogger().setLevel(logging.DEBUG)
+    handler = Lines(lines)
+    logging.getLogger().addHandler(handler)
+    try:
+        async with running(ZEGO, tmp_path, **SOON) as (bot, side):
+            token = bot.vendor.viewer(Opened("avatarbot-1"))["token"]
+            await bot.say(voice(0.5, 1))
+            await side.hears(0.2)
+            await bot.cut_in()
+            side.fail(RESERVE, status=503, body="SECRET-body")
+            await bot.say(voice(0.3, 2))
+            await all_heard(side)
+            ports = {side.url.rpartition(":")[2], side.drive_address.rpartition(":")[2]}
+    finally:
+        logger.remove(sink)
+        logging.getLogger().removeHandler(handler)
+        logging.getLogger().setLevel(logging.WARNING)
+    assert lines
+    ours = [line for line in lines if "aiohttp.access" not in line]
+    for secret in (token, "Signature", "Token=", "SECRET-", *(f":{port}/" for port in ports)):
+        assert not [line for line in ours if secret in line], secret
+
+
+class Lines(logging.Handler):
+    """What is logged by the standard library's means."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__()
+        self._lines = lines
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._lines.append(f"{record.name} {record.getMessage()}")
 
 
 # Errors
