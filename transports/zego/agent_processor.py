@@ -82,6 +82,8 @@ class ZegoAgentProcessor(FrameProcessor):
     Event `on_user_turn_message_added(processor, message)`: what the person has said or typed, as
     Pipecat's user aggregator reports it.
 
+    Event `on_session_opened(processor, limit_s)`: as `AvatarOutput` has it; nobody knows a limit.
+
     Nothing is raised into the pipeline: an `AvatarError` leaves upstream as an `ErrorFrame`.
 
     Args:
@@ -110,6 +112,7 @@ class ZegoAgentProcessor(FrameProcessor):
         self._over = False
         self.messages: list[dict[str, str]] = []
         self._register_event_handler("on_user_turn_message_added", sync=True)
+        self._register_event_handler("on_session_opened")
 
     # Pipecat's `FrameProcessor.setup` differs from its own base in the same way.
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
@@ -180,16 +183,15 @@ class ZegoAgentProcessor(FrameProcessor):
             case "avatar-agent" if (told := hinted(data)) is not None:
                 self._hear(told)
 
-    async def hear(self, told: AgentTold) -> None:
+    def hear(self, told: AgentTold) -> None:
         """A callback, verified; one that is about another conversation means nothing here.
 
         It moves what is known of this one, and neither opens nor ends anything: that the instance
         is over is believed when the vendor says so itself.
         """
-        await self._agent.told_id(told.room, told.agent_user, told.instance)
-        if told.told is None or not self._session.is_ours(
-            told.room, told.agent_user, told.instance
-        ):
+        if self._agent.lacks_id(told.room, told.agent_user):
+            self.create_task(self._agent.told_id(told.room, told.instance))
+        if told.told is None or not self._session.is_about(told):
             return
         match told.told.news:
             case Created():
@@ -197,10 +199,11 @@ class ZegoAgentProcessor(FrameProcessor):
             case Deleted():
                 self._session.look()
             case Trouble(code):
-                await self._trouble(code)
-            case CutIn(played) if self._agent.brain is not None:
+                self.create_task(self._trouble(code))
+            case CutIn(played):
                 self._hear(told.told)
-                await self._agent.brain.cut(played)
+                if self._agent.brain is not None:
+                    self.create_task(self._agent.brain.cut(played))
             case _:
                 self._hear(told.told)
 
@@ -226,6 +229,7 @@ class ZegoAgentProcessor(FrameProcessor):
     def opened(self) -> None:
         """It exists."""
         self._show()
+        self.create_task(self._call_event_handler("on_session_opened", None))
         if not self._agent.has_face:
             self.create_task(self._leg.tell_at_once({"type": "notice", "text": NO_FACE}))
 

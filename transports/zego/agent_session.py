@@ -19,6 +19,7 @@ from ..avatar.errors import AvatarError, EndedByVendor, NeverReady, VendorRefuse
 from ..avatar.undo import finish
 from ..avatar.vendor import Opened, short
 from .agent import ZegoAgent
+from .agent_news import AgentTold
 from .agents import MOST_QUEUED, Agents, Message, speeches
 from .rest import INSTANCE_NOT_FOUND, LISTENING
 
@@ -128,13 +129,12 @@ class AgentSession:
         """What the page has to know; None before it is open."""
         return self._agent.viewer(self._opened) if self._opened else None
 
-    def is_ours(self, room: str, agent_user: str, instance: str) -> bool:
+    def is_about(self, told: AgentTold) -> bool:
         """Whether a callback is about this."""
         return (
             self._opened is not None
-            and room == self._opened.id
-            and agent_user.startswith(room)
-            and instance == self._agent.instance(self._opened)
+            and told.room == self._opened.id
+            and told.instance == self._agent.instance(self._opened)
         )
 
     # What it is asked

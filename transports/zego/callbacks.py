@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 from urllib.parse import unquote_to_bytes
 
+from .agent_news import AgentTold, agent_told
 from .tasks import LONGEST_ID, DriveStatus, TaskStatus
 
 LARGEST_BODY_BYTES = 2**16
@@ -77,7 +78,7 @@ class Callbacks:
         self._clock = clock
         self._nonces: dict[str, float] = {}  # until when
 
-    def read(self, body: bytes) -> TaskTold | DriveTold | None:
+    def read(self, body: bytes) -> TaskTold | DriveTold | AgentTold | None:
         """What a callback says; None where it was said before, or is of no interest here.
 
         Raises:
@@ -148,7 +149,9 @@ def _seconds(timestamp: str) -> float:
     return at / 1e3 if at >= _MILLISECONDS else float(at)
 
 
-def _told(content: dict[str, Any]) -> TaskTold | DriveTold | None:
+def _told(content: dict[str, Any]) -> TaskTold | DriveTold | AgentTold | None:
+    if "AgentInstanceId" in content:
+        return agent_told(content)
     task, detail = content.get("TaskId"), content.get("Detail")
     if not _is_id(task) or not isinstance(detail, dict):
         return None
