@@ -178,8 +178,8 @@ class AgentSession:
 
     def heard(self, is_heard: bool) -> None:
         """Somebody sees and hears it, or nobody any more."""
-        self._is_heard = is_heard
-        if is_heard:
+        self._is_heard = is_heard and self._opened is not None
+        if self._is_heard:
             self.there()
 
     def look(self) -> None:
