@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from fastapi import APIRouter
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -48,8 +49,9 @@ from processors.text_input import (
 )
 from processors.transcript import TranscriptProcessor
 from processors.trouble import Part, TroubleProcessor
-from server import cli, runner, viewer
+from server import cli, digital_human, runner, viewer
 from server.admission import Admission, admission
+from server.back_end import BackEnd
 from server.errors import ServerError
 from server.ways import obstacles
 from services import providers
@@ -81,6 +83,9 @@ REFUSED = {
 }
 """What a person is told of a message that was not taken."""
 
+router = APIRouter()
+"""What a launcher's process answers besides, for its session; `preload()` fills it."""
+
 MEMORY: Memory[Any] = Memory(now=time.monotonic)
 
 
@@ -91,6 +96,9 @@ def preload() -> None:
     """
     config = settings.load()
     faces.preload(config)
+    if back_end := _back_end(config):
+        router.include_router(back_end.asked)
+        router.include_router(back_end.called)
     providers.preload(config.stt, config.llm, config.tts, language=config.language)
 
 
@@ -174,7 +182,10 @@ async def bot(runner_args: RunnerArguments) -> None:
 
     workers = WorkerRunner(handle_sigint=False)
     await workers.add_workers(worker)
-    with MEMORY.open(let_in.session, Conversation(messages.get_messages, worker.cancel)):
+    with (
+        MEMORY.open(let_in.session, Conversation(messages.get_messages, worker.cancel)),
+        faces.attended(config, avatar),
+    ):
         async with host.there():
             await workers.run()
 
@@ -221,6 +232,12 @@ def _account(config: settings.Settings, provider: str) -> Account:
     return Account(key, url, model, voice, config.language, config.system_prompt)
 
 
+def _back_end(config: settings.Settings) -> BackEnd | None:
+    """What is answered over HTTP for conversations with a face that has use for it."""
+    desk = faces.desk(config)
+    return digital_human.back_end(desk, faces.signed(config)) if desk else None
+
+
 def _part(provider: Provider[Any]) -> Part:
     """What the person is told of a provider that fails."""
     return Part(provider.title, provider.key, provider.choices)
@@ -254,6 +271,7 @@ def main() -> None:
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
             viewer=viewer.if_installed(PAGE, faces.api_url(config)),
+            back_end=_back_end(config),
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

@@ -6,12 +6,13 @@ loaded with the first conversation, or by `preload()`: who only looks after the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
 from settings import Settings
 from transports.avatar import (
@@ -39,7 +40,11 @@ from transports.avatar.journal import Journal, reap
 from transports.local import LocalVendor
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from transports.avatar.transport import AvatarTransport
+    from transports.zego import ZegoVendor
+    from transports.zego.desk import Desk
 
 GOODBYE_S = 60
 """A session at a vendor may last so much longer than the conversation."""
@@ -118,6 +123,38 @@ def transport(config: Settings, *, page: bool) -> AvatarTransport:
 def vendor(config: Settings) -> PaidVendor:
     """Who shows the face of one conversation, where it is not the page."""
     return FACES[config.avatar].build(config, journal(config))
+
+
+def desk(config: Settings) -> Desk | None:
+    """Knows the conversations of this process, where the vendor calls or is asked for over HTTP."""
+    return _zego_desk() if config.avatar == "zego" else None
+
+
+def signed(config: Settings) -> Callable[[bytes], str | None] | None:
+    """Reads what the vendor signs when it calls, if that can be read; see `server.plan.Signed`."""
+    if config.avatar != "zego" or not config.zego_callback_secret:
+        return None
+    from transports.zego import Callbacks
+    from transports.zego.desk import reader
+
+    # Whether what was signed before has counted, this process does not know.
+    secret = config.zego_callback_secret
+    callbacks = Callbacks(config.zego_app_id or 0, secret, since=time.time())
+    return reader(callbacks)
+
+
+def attended(config: Settings, avatar: AvatarTransport) -> AbstractContextManager[None]:
+    """While this is entered, the desk knows of a conversation with this face."""
+    if (there := desk(config)) is None:
+        return nullcontext()
+    return there.listening(cast("ZegoVendor", avatar.vendor))
+
+
+@cache
+def _zego_desk() -> Desk:
+    from transports.zego.desk import Desk
+
+    return Desk()
 
 
 def _goes_on_without(config: Settings) -> bool:

@@ -68,7 +68,7 @@ async def serve(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=sorted(sites),
-            allow_methods=("POST", "PATCH"),
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
             allow_headers=("authorization", "content-type"),
         )
     app.add_middleware(

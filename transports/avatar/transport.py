@@ -29,6 +29,9 @@ class AvatarTransport(BaseTransport):
         opens_when_watched: The vendor's session is not opened before a page asks for it.
         hold_on_voice: Fall silent as soon as a voice is heard; see `AvatarOutput`.
         ready_timeout_s: How long the vendor may take until it can be told anything, in seconds.
+
+    Attributes:
+        vendor: As given.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class AvatarTransport(BaseTransport):
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         super().__init__(input_name=None, output_name=None)
+        self.vendor = vendor
         self._input = IdentityFilter()
         self._output = AvatarOutput(
             vendor,
