@@ -184,7 +184,7 @@ async def bot(runner_args: RunnerArguments) -> None:
     await workers.add_workers(worker)
     with (
         MEMORY.open(let_in.session, Conversation(messages.get_messages, worker.cancel)),
-        faces.attended(config, avatar),
+        faces.attended(config, let_in.session or runner_args.session_id, avatar),
     ):
         async with host.there():
             await workers.run()

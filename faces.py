@@ -143,11 +143,16 @@ def signed(config: Settings) -> Callable[[bytes], str | None] | None:
     return reader(callbacks)
 
 
-def attended(config: Settings, avatar: AvatarTransport) -> AbstractContextManager[None]:
+def attended(
+    config: Settings, session: str | None, avatar: AvatarTransport
+) -> AbstractContextManager[None]:
     """While this is entered, the desk knows of a conversation with this face."""
     if (there := desk(config)) is None:
         return nullcontext()
-    return there.listening(cast("ZegoVendor", avatar.vendor))
+    from transports.zego.desk import Conversation
+
+    human = cast("ZegoVendor", avatar.vendor)
+    return there.attending(session, Conversation(avatar, human, config.language))
 
 
 @cache

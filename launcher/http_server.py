@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from server.addresses import Addresses
 from server.bind import Network, is_loopback
 from server.door import close_off
+from server.gate import NEXT_TICKET
 from server.noise import hush
 from server.presets import PRESETS
 from server.proxies import Proxies
@@ -70,6 +71,7 @@ async def serve(
             allow_origins=sorted(sites),
             allow_methods=("GET", "POST", "PATCH", "DELETE"),
             allow_headers=("authorization", "content-type"),
+            expose_headers=(NEXT_TICKET,),
         )
     app.add_middleware(
         Proxies,

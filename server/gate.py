@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from loguru import logger
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -30,6 +30,9 @@ LARGEST_BODY = 64 * 1024
 SLOWEST_BODY_S = 10.0
 
 TICKET_PREFIX = "ticket."
+
+NEXT_TICKET = "avatarbot-ticket"
+"""The header of an answer to who has shown a ticket, with the one to show next."""
 
 _BEGINNING = (START_PATH, SOCKET_PATH)
 _WITH_TICKETS = (SOCKET_PATH, OFFER_PATH)
@@ -124,6 +127,8 @@ class Gate:
             if about is None:
                 await JSONResponse({})(scope, receive, send)
                 return
+            if claims := scope.get("avatarbot"):
+                send = self._renewing(send, claims)
             known = {
                 "avatarbot.tenant": tenant,
                 "avatarbot.origin": self._origin(headers),
@@ -202,6 +207,19 @@ class Gate:
             raise Refusal(403, "its Origin is another tenant's")
         kept = [pair for pair in scope["headers"] if pair[0] not in (b"authorization", b"cookie")]
         return {**scope, "headers": kept, "avatarbot": claims}
+
+    def _renewing(self, send: Send, claims: Claims) -> Send:
+        """Adds the next ticket to an answer: who is answered still has a conversation."""
+
+        async def send_with_ticket(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                ticket = self._tickets.issue(
+                    session=claims.session, tenant=claims.tenant, scope="conversation"
+                )
+                MutableHeaders(scope=message)[NEXT_TICKET] = ticket
+            await send(message)
+
+        return send_with_ticket
 
     def _claims(self, ticket: str) -> Claims:
         """What a ticket says: a conversation's, or a session's that nobody has come with yet."""

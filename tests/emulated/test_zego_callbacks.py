@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
 
-from emulators.zego import Emulator, serve
+from emulators.zego import serve
 from emulators.zego.news import milliseconds
-from tests.emulated.paying import answer_to, leaks, watch
-from tests.emulated.visitor import ROOT, Bot, running_bot, visiting
+from tests.emulated.paying import answer_to, watch
+from tests.emulated.visitor import visiting
+from tests.emulated.zego_bot import PROGRAMS, zego_bot
 from tests.emulated.zego_client import QUICK
 from tests.emulated.zego_door import APP_ID, SECRET, Door, Ear, door
 from transports.zego.callbacks import signature
@@ -29,9 +28,6 @@ CREATED = {
     "RoomId": "room-1",
     "Data": {"CreatedTimestamp": 1},
 }
-PROGRAMS = pytest.mark.parametrize(
-    "program", [(), ("-m", "launcher", "--bot", str(ROOT / "bot.py"))], ids=["bot", "launcher"]
-)
 
 
 async def test_what_zego_says_counts_once_and_is_taken_whatever_it_is(tmp_path: Path) -> None:
@@ -137,25 +133,6 @@ def _wicked(there: Door, random: Random, seen: dict[str, Any]) -> object:
             return random.choice(
                 [b"", b"{}", b"[" * 60_000, b"null", b"\xff\xfe", b"%7B%7D", b" " * 70_000]
             )
-
-
-@asynccontextmanager
-async def zego_bot(
-    folder: Path, emulator: Emulator, *program: str, **settings: str
-) -> AsyncIterator[Bot]:
-    """A bot that ZEGO calls back, and nothing secret of which is logged."""
-    account = {
-        "AVATAR": "zego",
-        "GREETING": "Good morning to you, and welcome to this small conversation.",
-        "ZEGO_APP_ID": str(emulator.knobs.app_id),
-        "ZEGO_SERVER_SECRET": emulator.server_secret,
-        "ZEGO_CALLBACK_SECRET": emulator.callback_secret,
-        "ZEGO_DIGITAL_HUMAN_API_URL": emulator.url,
-    }
-    async with running_bot(folder, *program, **account | settings) as bot:
-        emulator.knobs = emulator.knobs.turned({"callback_url": f"{bot.origin}/callbacks/zego"})
-        yield bot
-    assert leaks(folder, bot) == []
 
 
 @PROGRAMS

@@ -10,7 +10,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
 from .output import READY_TIMEOUT_S, AvatarOutput
-from .vendor import Vendor
+from .vendor import Opened, Vendor
 
 __all__ = ["AvatarTransport"]
 
@@ -68,6 +68,23 @@ class AvatarTransport(BaseTransport):
             data: Its fields; docs/frames.md lists them.
         """
         self._output.page_says(kind, data)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the vendor's session is open now."""
+        return self._output.is_open
+
+    async def face(self) -> Opened | None:
+        """The vendor's session, once it is open.
+
+        It is opened where it waits for somebody to watch, as by `avatar-watch`. None: it could not
+        be, or is over.
+        """
+        return await self._output.face()
+
+    async def dismiss(self) -> None:
+        """Close the vendor's session for good; the stand-in carries the speech from here on."""
+        await self._output.dismiss()
 
     def output(self) -> AvatarOutput:
         """The processor that belongs between the TTS and the user leg's output."""

@@ -203,6 +203,20 @@ class ZegoVendor(JournaledVendor[Rest]):
         """The vendor's ids of what this conversation has opened: what callbacks are about."""
         return frozenset(self._tasks_by_name.values())
 
+    def task_of(self, session: Opened) -> str:
+        """The vendor's id of what was opened."""
+        return self._tasks_by_name[session.id]
+
+    @property
+    def human(self) -> str:
+        """Who is shown."""
+        return self._human
+
+    @property
+    def user(self) -> str:
+        """Who watches it, by the name in the page's token."""
+        return self._user
+
     @property
     def rooms(self) -> frozenset[str]:
         """What its rooms are called."""
