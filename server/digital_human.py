@@ -42,7 +42,7 @@ class Desk(Protocol):
     async def stop(self, session: str, task: str) -> None:
         """Close its task."""
 
-    def called(self, body: bytes) -> bool:
+    async def called(self, body: bytes) -> bool:
         """Tell whom a vendor's call is about; returns whether anybody knows of it."""
 
 
@@ -182,7 +182,7 @@ def _called(desk: Desk) -> APIRouter:
         """`known` says whether there is a conversation that it is about."""
         if not is_vouched(request.scope):
             raise HTTPException(404)
-        return {"known": desk.called(await request.body())}
+        return {"known": await desk.called(await request.body())}
 
     return router
 

@@ -15,6 +15,7 @@ from tests.emulated.zego_client import (
     counted,
     driving,
     finish,
+    over,
     streaming,
     vendor,
 )
@@ -197,7 +198,7 @@ async def test_every_sample_of_a_drive_is_heard_though_its_socket_is_gone() -> N
             await socket.send(pcm[at : at + 1_001])
         await finish(socket, drive)
         await socket.close()
-        await emulator.until(lambda: emulator.heard()[0].ended_at)
+        await over(emulator)
         (said,) = emulator.heard()
         assert (said.audio, said.cut, said.task) == (pcm, False, drive)
         assert [each.kind for each in emulator.record.sent][2:] == ["4/2", "4/4"]
@@ -230,7 +231,7 @@ async def test_without_stop_a_drive_stalls_and_ends_later() -> None:
         await emulator.hears(0.2 - 1e-6)
         assert emulator.session().avatar.drives[drive].state == "STALLED"
         await socket.send(counted(0.1))
-        await emulator.until(lambda: emulator.heard()[0].ended_at)
+        await over(emulator)
         assert emulator.heard()[0].audio == counted(0.2) + counted(0.1)
 
 
@@ -245,7 +246,7 @@ async def test_a_new_drive_cuts_the_one_before(cut_on: str) -> None:
         await begin(socket, following["DriveId"])
         await socket.send(counted(0.1))
         await finish(socket, following["DriveId"])
-        await emulator.until(lambda: len(emulator.heard()) == 2 and emulator.heard()[1].ended_at)
+        await over(emulator, 2)
         assert [each.cut for each in emulator.heard()] == [True, False]
         assert emulator.interruptions() == []
 

@@ -25,7 +25,7 @@ from server.tickets import Tickets
 from tests.emulated.serving import free_port
 from transports.zego.callbacks import Callbacks, signature
 from transports.zego.desk import Desk, reader
-from transports.zego.told import Told
+from transports.zego.told import Told, about
 
 SECRET = "zego-callback-secret"
 APP_ID = 1234567890
@@ -76,10 +76,13 @@ class Ear:
     """A conversation that has opened a task, and writes down what it is told."""
 
     def __init__(self, task: str = "task-1", room: str = "room-1") -> None:
-        self.tasks, self.rooms = frozenset({task}), frozenset({room})
+        self._task, self._room = task, room
         self.heard: list[Told] = []
 
-    def hear(self, told: Told) -> None:
+    def is_about(self, told: Told) -> bool:
+        return about(told) == self._task or getattr(told, "room", None) == self._room
+
+    async def hear(self, told: Told) -> None:
         self.heard.append(told)
 
 

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from ..avatar.vendor import Opened
 from .callbacks import CallbackRefused, Callbacks
-from .told import AgentTold, Told, Unreadable, about, parsed, told
+from .told import Told, Unreadable, about, parsed, told
 
 OPENING_S = 12.0
 """How long who asks waits for a task; who then asks again waits for the same one."""
@@ -23,6 +23,16 @@ OPENING_S = 12.0
 
 class Listener(Protocol):
     """What has opened something at ZEGO, for one conversation."""
+
+    def is_about(self, told: Told) -> bool:
+        """Whether it has opened what this is about."""
+
+    async def hear(self, told: Told) -> None:
+        """What is about it. It may move what is known; it never opens, ends or pays anything."""
+
+
+class Human(Protocol):
+    """A digital human, as its vendor knows it."""
 
     @property
     def tasks(self) -> Set[str]:
@@ -33,11 +43,7 @@ class Listener(Protocol):
         """The rooms that it has named."""
 
     def hear(self, told: Told) -> None:
-        """What is about it. It may move what is known; it never opens, ends or pays anything."""
-
-
-class Human(Listener, Protocol):
-    """A digital human, as its vendor knows it."""
+        """What is about one of its tasks."""
 
     @property
     def human(self) -> str:
@@ -85,6 +91,14 @@ class Conversation:
     human: Human
     language: str
 
+    def is_about(self, told: Told) -> bool:
+        """See `Listener`."""
+        return about(told) in self.human.tasks
+
+    async def hear(self, told: Told) -> None:
+        """See `Listener`."""
+        self.human.hear(told)
+
 
 class Desk:
     """The conversations that there are."""
@@ -110,7 +124,7 @@ class Desk:
             session: Its id; None where nobody knows one. Who comes back to it takes its place.
             conversation: What is asked.
         """
-        with self.listening(conversation.human):
+        with self.listening(conversation):
             if session is not None:
                 self._conversations[session] = conversation
             try:
@@ -121,19 +135,19 @@ class Desk:
 
     # What ZEGO tells
 
-    def called(self, body: bytes) -> bool:
+    async def called(self, body: bytes) -> bool:
         """Tell whom a callback is about that was let in; returns whether anybody knows of it."""
         try:
             said = told(parsed(body))
         except Unreadable:
             return False
-        return said is not None and self.hear(said)
+        return said is not None and await self.hear(said)
 
-    def hear(self, told: Told) -> bool:
+    async def hear(self, told: Told) -> bool:
         """Tell whom it is about; returns whether anybody knows of it."""
-        meant = [each for each in self._listeners if _is_about(told, each)]
+        meant = [each for each in self._listeners if each.is_about(told)]
         for listener in meant:
-            listener.hear(told)
+            await listener.hear(told)
         return bool(meant)
 
     # What people's own front ends ask for
@@ -230,13 +244,6 @@ def reader(callbacks: Callbacks) -> Callable[[bytes], str | None]:
         return about(said) if said else None
 
     return read
-
-
-def _is_about(told: Told, listener: Listener) -> bool:
-    """An instance is known by the room that we have named, too: its id may be still to come."""
-    if about(told) in listener.tasks:
-        return True
-    return isinstance(told, AgentTold) and told.room in listener.rooms
 
 
 def _place(viewer: Mapping[str, str]) -> dict[str, str]:

@@ -10,14 +10,11 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
+from .agent_news import AgentTold, agent_told
 from .tasks import LONGEST_ID, DriveStatus, TaskStatus
-
-LONGEST_TEXT = 16_000
-"""Characters of what somebody said."""
 
 
 class Unreadable(Exception):
@@ -26,7 +23,12 @@ class Unreadable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TaskTold:
-    """What becomes of a task."""
+    """What becomes of a task.
+
+    Attributes:
+        task: The vendor's id of it.
+        status: Where it is.
+    """
 
     task: str
     status: TaskStatus
@@ -34,115 +36,37 @@ class TaskTold:
 
 @dataclass(frozen=True, slots=True)
 class DriveTold:
-    """How a drive of a task goes."""
+    """How a drive of a task goes.
+
+    Attributes:
+        task: The vendor's id of it.
+        drive: The vendor's id of the drive.
+        status: Where that is.
+    """
 
     task: str
     drive: str
     status: DriveStatus
 
 
-@dataclass(frozen=True, slots=True)
-class AgentTold:
-    """Something about an agent's instance.
-
-    Attributes:
-        instance: The vendor's id of it.
-        agent_user: The name in the room that we gave it.
-        room: The room that we gave it.
-    """
-
-    instance: str
-    agent_user: str
-    room: str
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceCreated(AgentTold):
-    """It has joined the room and is heard there."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceDeleted(AgentTold):
-    """It is gone: by a call (0), or by itself."""
-
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceTrouble(AgentTold):
-    """Something went wrong in it. The vendor's sentence is not kept: it may quote a key."""
-
-    code: int
-
-
-@dataclass(frozen=True, slots=True)
-class PersonSaid(AgentTold):
-    """What its ears have understood."""
-
-    round: int
-    user: str
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class AgentSaid(AgentTold):
-    """A sentence of its answer."""
-
-    round: int
-    text: str
-
-
-class Interrupter(IntEnum):
-    """Who has cut an answer."""
-
-    PERSON = 1
-    ASKED = 2
-    TOLD_TO_SPEAK = 3
-    TOLD_TO_STOP = 4
-
-
-@dataclass(frozen=True, slots=True)
-class AgentCut(AgentTold):
-    """Its answer was cut; so much of it was heard."""
-
-    round: int
-    by: Interrupter
-    heard: str
-
-
-@dataclass(frozen=True, slots=True)
-class PersonSpeaks(AgentTold):
-    """The person begins to speak, or stops."""
-
-    round: int
-    user: str
-    begins: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AgentSpeaks(AgentTold):
-    """It begins to speak, or stops. Deprecated by the vendor."""
-
-    begins: bool
-
-
-@dataclass(frozen=True, slots=True)
-class AgentState(AgentTold):
-    """`IDLE`, `LISTENING`, `THINKING` or `SPEAKING`."""
-
-    round: int
-    state: str
-
-
 Told = TaskTold | DriveTold | AgentTold
 
-UNUSED = frozenset(("UserAudioData", "AgentInstanceMetaInfo"))
-"""Events that are known, and of no interest."""
-
-T = TypeVar("T")
-
-_STATES = ("IDLE", "LISTENING", "THINKING", "SPEAKING")
-_BEGINS = {"SPEAK_BEGIN": True, "SPEAK_END": False}
+EVENTS = frozenset(
+    (
+        "AgentInstanceCreated",
+        "AgentInstanceDeleted",
+        "Exception",
+        "ASRResult",
+        "LLMResult",
+        "Interrupted",
+        "UserSpeakAction",
+        "AgentInstanceStatus",
+        "AgentSpeakAction",
+        "UserAudioData",
+        "AgentInstanceMetaInfo",
+    )
+)
+"""What is documented of agents."""
 
 
 class _Number(str):
@@ -164,7 +88,7 @@ def parsed(body: bytes) -> dict[str, Any]:
             content = json.loads(text, parse_int=_Number, parse_float=_Number)
         except (ValueError, RecursionError):
             continue
-        if isinstance(content, dict):
+        if isinstance(content, dict) and _is_unicode(content):
             return content
     raise Unreadable
 
@@ -206,40 +130,12 @@ def _task(content: dict[str, Any]) -> Told:
 
 
 def _agent(content: dict[str, Any]) -> Told | None:
-    event, data = content["Event"], content.get("Data")
-    data = data if isinstance(data, dict) else {}
-    whose = _id(content, "AgentInstanceId"), _id(content, "AgentUserId"), _id(content, "RoomId")
-    match event:
-        case "AgentInstanceCreated":
-            return InstanceCreated(*whose)
-        case "AgentInstanceDeleted":
-            return InstanceDeleted(*whose, _number(data, "Code"))
-        case "Exception":
-            return InstanceTrouble(*whose, _number(data, "Code"))
-        case "ASRResult":
-            return PersonSaid(
-                *whose, _number(data, "Round"), _id(data, "UserId"), _text(data, "Text")
-            )
-        case "LLMResult":
-            return AgentSaid(*whose, _number(data, "Round"), _text(data, "Text"))
-        case "Interrupted":
-            return AgentCut(
-                *whose,
-                _number(data, "Round"),
-                _one_of(data, "Reason", {str(each.value): each for each in Interrupter}),
-                _text(data, "PlayedText"),
-            )
-        case "UserSpeakAction":
-            begins = _one_of(data, "Action", _BEGINS)
-            return PersonSpeaks(*whose, _number(data, "Round"), _id(data, "UserId"), begins)
-        case "AgentSpeakAction" if "Action" in data:
-            return AgentSpeaks(*whose, _one_of(data, "Action", _BEGINS))
-        case "AgentInstanceStatus" | "AgentSpeakAction":  # a sample has the other's name
-            state = _one_of(data, "Status", {each: each for each in _STATES})
-            return AgentState(*whose, _number(data, "Round"), state)
-        case _ if event in UNUSED:
-            return None
-    raise _Odd(f"the event {event}" if re.fullmatch(r"[A-Za-z]{1,40}", event) else "an event")
+    event = content["Event"]
+    if event not in EVENTS:
+        raise _Odd(f"the event {event}" if re.fullmatch(r"[A-Za-z]{1,40}", event) else "an event")
+    if (said := agent_told(content)) is None:
+        raise _Odd("an event of nobody's")
+    return said
 
 
 def _id(content: dict[str, Any], name: str) -> str:
@@ -249,22 +145,10 @@ def _id(content: dict[str, Any], name: str) -> str:
     return value
 
 
-def _text(content: dict[str, Any], name: str) -> str:
-    value = content.get(name)
-    if not isinstance(value, str) or isinstance(value, _Number) or len(value) > LONGEST_TEXT:
-        raise _Odd(f"a {name}")
-    return value.encode("utf-8", "replace").decode()  # no halves of surrogate pairs
-
-
-def _number(content: dict[str, Any], name: str) -> int:
-    value = content.get(name)
-    if not isinstance(value, _Number) or not re.fullmatch(r"-?[0-9]{1,20}", value):
-        raise _Odd(f"a {name}")
-    return int(value)
-
-
-def _one_of(content: dict[str, Any], name: str, known: dict[str, T]) -> T:
-    value = content.get(name)
-    if not isinstance(value, str) or value not in known:
-        raise _Odd(f"a {name}")
-    return known[value]
+def _is_unicode(content: dict[str, Any]) -> bool:
+    """Halves of surrogate pairs fail wherever a text is encoded later."""
+    try:
+        json.dumps(content, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
