@@ -10,11 +10,13 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from fastapi import APIRouter
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -50,8 +52,9 @@ from processors.text_input import (
 )
 from processors.transcript import TranscriptProcessor
 from processors.trouble import Part, TroubleProcessor
-from server import cli, runner, viewer
+from server import cli, digital_human, runner, viewer
 from server.admission import Admission, admission
+from server.back_end import BackEnd
 from server.errors import ServerError
 from server.ways import obstacles
 from services import providers
@@ -83,6 +86,9 @@ REFUSED = {
 }
 """What a person is told of a message that was not taken."""
 
+router = APIRouter()
+"""What a launcher's process answers besides, for its session; `preload()` fills it."""
+
 MEMORY: Memory[Any] = Memory(now=time.monotonic)
 
 
@@ -93,6 +99,9 @@ def preload() -> None:
     """
     config = settings.load()
     faces.preload(config)
+    if back_end := _back_end(config):
+        router.include_router(back_end.asked)
+        router.include_router(back_end.called)
     if config.avatar not in faces.AGENTS:
         providers.preload(config.stt, config.llm, config.tts, language=config.language)
 
@@ -154,7 +163,10 @@ async def bot(runner_args: RunnerArguments) -> None:
     middle.face.add_event_handler("on_session_opened", keep_within)
     workers = WorkerRunner(handle_sigint=False)
     await workers.add_workers(worker)
-    with MEMORY.open(let_in.session, Conversation(middle.messages, worker.cancel)):
+    with (
+        MEMORY.open(let_in.session, Conversation(middle.messages, worker.cancel)),
+        middle.attended(let_in.session or runner_args.session_id),
+    ):
         async with host.there():
             await workers.run()
 
@@ -171,6 +183,7 @@ class Middle:
         by: Who takes which part, for the page.
         page_says: Takes what the page says to the avatar.
         messages: What was said, for the next connection.
+        attended: Around the conversation, by its session: the vendor can tell of it.
     """
 
     answers: list[FrameProcessor]
@@ -180,6 +193,7 @@ class Middle:
     by: Mapping[str, str]
     page_says: Callable[[str, Mapping[str, Any]], None]
     messages: Callable[[], list[Any]]
+    attended: Callable[[str | None], AbstractContextManager[None]]
 
 
 async def _own(
@@ -213,6 +227,7 @@ async def _own(
         by={"stt": config.stt, "llm": config.llm, "tts": config.tts},
         page_says=avatar.page_says,
         messages=messages.get_messages,
+        attended=partial(faces.attended, config, avatar=avatar),
     )
 
 
@@ -234,6 +249,7 @@ async def _managed(
         by=dict.fromkeys(("stt", "llm", "tts"), config.avatar),
         page_says=agent.page_says,
         messages=lambda: [*said_before, *agent.messages],
+        attended=partial(faces.attended, config, avatar=agent),
     )
 
 
@@ -279,6 +295,12 @@ def _account(config: settings.Settings, provider: str) -> Account:
     return Account(key, url, model, voice, config.language, config.system_prompt)
 
 
+def _back_end(config: settings.Settings) -> BackEnd | None:
+    """What is answered over HTTP for conversations with a face that has use for it."""
+    desk = faces.desk(config)
+    return digital_human.back_end(desk, faces.signed(config)) if desk else None
+
+
 def _part(provider: Provider[Any]) -> Part:
     """What the person is told of a provider that fails."""
     return Part(provider.title, provider.key, provider.choices)
@@ -311,6 +333,7 @@ def main() -> None:
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
             viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
+            back_end=_back_end(config),
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

@@ -6,12 +6,13 @@ loaded with the first conversation, or by `preload()`: who only looks after the 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from settings import Settings
 from transports.avatar import (
@@ -44,15 +45,21 @@ from transports.avatar.journal import Journal, reap
 from transports.local import LocalVendor
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from transports.avatar.transport import AvatarTransport
-    from transports.zego import AgentBrain, Message, ZegoAgent
+    from transports.zego import AgentBrain, Message, ZegoAgent, ZegoVendor
     from transports.zego.agent_processor import ZegoAgentProcessor
+    from transports.zego.desk import Desk
 
 GOODBYE_S = 60
 """A session at a vendor may last so much longer than the conversation."""
 
 DAY_S = 86_400
 """The longest that ZEGO lets a task live."""
+
+ZEGO = ("zego", "zego-agent")
+"""Those that call of their own accord."""
 
 PLAN_S = 1_200
 """The longest session that LiveAvatar's plans were seen to allow. It refuses to be asked for more
@@ -156,6 +163,46 @@ def agent(
 
     messages = [Message(each["role"], each["content"]) for each in said_before]
     return ZegoAgentProcessor(_zego_agent(config, journal(config), messages, brain))
+
+
+def desk(config: Settings) -> Desk | None:
+    """Knows the conversations of this process, where the vendor calls or is asked for over HTTP."""
+    return _zego_desk() if config.avatar in ZEGO else None
+
+
+def signed(config: Settings) -> Callable[[bytes], str | None] | None:
+    """Reads what the vendor signs when it calls, if that can be read; see `server.plan.Signed`."""
+    if config.avatar not in ZEGO or not config.zego_callback_secret:
+        return None
+    from transports.zego import Callbacks
+    from transports.zego.desk import reader
+
+    # Whether what was signed before has counted, this process does not know.
+    secret = config.zego_callback_secret
+    callbacks = Callbacks(config.zego_app_id or 0, secret, since=time.time())
+    return reader(callbacks)
+
+
+def attended(
+    config: Settings, session: str | None, avatar: AvatarTransport | ZegoAgentProcessor
+) -> AbstractContextManager[None]:
+    """While this is entered, the desk knows of a conversation with this face."""
+    if (there := desk(config)) is None:
+        return nullcontext()
+    if config.avatar in AGENTS:
+        return there.listening(cast("ZegoAgentProcessor", avatar))
+    from transports.zego.desk import Conversation
+
+    face = cast("AvatarTransport", avatar)
+    human = cast("ZegoVendor", face.vendor)
+    return there.attending(session, Conversation(face, human, config.language))
+
+
+@cache
+def _zego_desk() -> Desk:
+    from transports.zego.desk import Desk
+
+    return Desk()
 
 
 def _goes_on_without(config: Settings) -> bool:

@@ -171,7 +171,8 @@ async def vendor(*, tells: bool = True, **knobs: Any) -> AsyncIterator[tuple[Emu
         except CallbackRefused:
             return web.Response(status=403)
         for bot in bots if told else ():
-            bot.agent.hear(told)
+            if bot.agent.is_about(told):
+                await bot.agent.hear(told)
         return web.Response()
 
     async with AsyncExitStack() as stack:

@@ -52,6 +52,8 @@ def told(caplog: pytest.LogCaptureFixture) -> Any:
 
 
 def entries(folder: Path) -> list[str | None]:
+    if not (folder / "journal.sqlite").exists():
+        return []
     with sqlite3.connect(folder / "journal.sqlite") as rows:
         tables = "SELECT name FROM sqlite_master WHERE name = 'entry'"
         if not rows.execute(tables).fetchone():

@@ -17,14 +17,16 @@ from loguru import logger
 from emulators.zego import Emulator, serve
 from tests.emulated.paying import GREETING, account, leaks
 from tests.emulated.visitor import Bot, Visitor, running_bot, visiting
+from tests.emulated.zego_bot import PROGRAMS
 
 pytestmark = pytest.mark.asyncio
 
 KNOBS: dict[str, Any] = {"llm": "parrot", "text_ms": 10, "connected_delay_ms": 20}
+CALLBACKS = "/callbacks/zego"
 MOMENTS = ("opening", "running", "speaking", "closing")
 
 
-async def enter(visitor: Visitor, emulator: Emulator) -> dict[str, Any]:
+async def enter(visitor: Visitor, emulator: Emulator, *, relays: bool = True) -> dict[str, Any]:
     """Asks for the room, goes there, and hands on what is said in it."""
     before = len(visitor.messages)
     await visitor.send("client-message", {"t": "avatar-watch", "d": {}})
@@ -42,7 +44,8 @@ async def enter(visitor: Visitor, emulator: Emulator) -> dict[str, Any]:
             message = await relayed.get()
             await visitor.send("client-message", {"t": "avatar-agent", "d": message})
 
-    emulator.news.listeners.append(relay)
+    if relays:
+        emulator.news.listeners.append(relay)
     visitor.handing_on = asyncio.create_task(hand_on())  # type: ignore[attr-defined]
     emulator.rooms.enter(room["room"], room["user"])
     await emulator.until(lambda: room["stream"] in emulator.published(room["room"]))
@@ -99,6 +102,37 @@ async def test_whole_conversation_is_held_and_goes_on_with_the_next_connection(
             ]
         await emulator.until(lambda: not emulator.running())
     assert leaks(tmp_path, bot, visitor) == []
+
+
+@PROGRAMS
+async def test_what_only_callbacks_tell_comes_to_its_conversation(
+    tmp_path: Path, program: tuple[str, ...]
+) -> None:
+    async with serve(**KNOBS) as emulator:
+        settings = account("zego-agent", emulator)
+        secret = emulator.callback_secret
+        running = running_bot(tmp_path, *program, **settings, ZEGO_CALLBACK_SECRET=secret)
+        async with running as bot:
+            emulator.knobs = emulator.knobs.turned({"callback_url": f"{bot.origin}{CALLBACKS}"})
+            async with visit(bot) as one, visit(bot) as other:
+                for visitor in (one, other):
+                    await visitor.kind("session")
+                    await enter(visitor, emulator, relays=False)
+                    assert await visitor.answer() == GREETING
+                first, _ = emulator.instances()
+                emulator.turn(text_ms=60)
+                before = len(one.messages)
+                first.hears("one two three four five six seven", 0.1)
+                await one.kind("bot-started-speaking", before)
+                await asyncio.sleep(0.8)
+                first.hears("stop", 0.1)
+                cut = await one.until(lambda m: m.get("cut") is True, before)
+                assert "You said: one two three four five six seven.".startswith(cut["text"])
+                assert len(cut["text"]) < 40
+                await one.until(lambda m: m.get("text") == "You said: stop." and m.get("final"))
+                assert not [each for each in other.messages if each.get("role") == "user"]
+            await emulator.until(lambda: not emulator.running())
+        assert leaks(tmp_path, bot) == []
 
 
 async def test_agent_that_cannot_be_had_ends_the_conversation_with_a_sentence(

@@ -15,7 +15,8 @@ from ..avatar.trust import Trust
 from .agent import AgentBrain, ZegoAgent
 from .agent_news import AgentTold
 from .agents import Blocks, Message
-from .callbacks import CallbackRefused, Callbacks, DriveTold, TaskTold
+from .callbacks import CallbackRefused, Callbacks
+from .told import DriveTold, TaskTold
 from .vendor import PROFILE, TEST_HUMAN, ZegoVendor
 
 __all__ = [

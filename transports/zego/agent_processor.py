@@ -37,7 +37,8 @@ from ..avatar.errors import AvatarError, PartFailed
 from ..avatar.frames import METADATA_KEY
 from ..avatar.user_leg import DownstreamLeg
 from .agent import ZegoAgent
-from .agent_news import AgentTold, Created, CutIn, Deleted, Told, Trouble, hinted
+from .agent_news import AgentTold, Created, CutIn, Deleted, Trouble, hinted
+from .agent_news import Told as News
 from .agent_session import AgentSession, Ask, Say
 from .agent_talk import (
     PLAYED_S,
@@ -53,6 +54,7 @@ from .agent_talk import (
     Talk,
     Thinks,
 )
+from .told import Told
 
 __all__ = ["ZegoAgentProcessor"]
 
@@ -183,14 +185,22 @@ class ZegoAgentProcessor(FrameProcessor):
             case "avatar-agent" if (told := hinted(data)) is not None:
                 self._hear(told)
 
-    def hear(self, told: AgentTold) -> None:
+    def is_about(self, told: Told) -> bool:
+        """Whether a callback is about this conversation."""
+        if not isinstance(told, AgentTold):
+            return False
+        return self._session.is_about(told) or self._agent.lacks_id(told.room, told.agent_user)
+
+    async def hear(self, told: Told) -> None:
         """A callback, verified; one that is about another conversation means nothing here.
 
         It moves what is known of this one, and neither opens nor ends anything: that the instance
         is over is believed when the vendor says so itself.
         """
+        if not isinstance(told, AgentTold):
+            return
         if self._agent.lacks_id(told.room, told.agent_user):
-            self.create_task(self._agent.told_id(told.room, told.instance))
+            await self._agent.told_id(told.room, told.instance)
         if told.told is None or not self._session.is_about(told):
             return
         match told.told.news:
@@ -199,15 +209,15 @@ class ZegoAgentProcessor(FrameProcessor):
             case Deleted():
                 self._session.look()
             case Trouble(code):
-                self.create_task(self._trouble(code))
+                await self._trouble(code)
             case CutIn(played):
                 self._hear(told.told)
                 if self._agent.brain is not None:
-                    self.create_task(self._agent.brain.cut(played))
+                    await self._agent.brain.cut(played)
             case _:
                 self._hear(told.told)
 
-    def _hear(self, told: Told) -> None:
+    def _hear(self, told: News) -> None:
         if self._reports.qsize() < MOST_NEWS:
             self._report(self._talk.tell(told, now=self._now()))
 
