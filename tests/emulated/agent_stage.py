@@ -130,15 +130,9 @@ class Bot:
 
     def _relay(self, message: Any) -> None:
         inner = json.loads(message.content)
-        self.agent.page_says(
-            "avatar-agent",
-            {
-                "cmd": inner.get("Cmd"),
-                "seq_id": inner.get("SeqId"),
-                "round": inner.get("Round"),
-                "data": inner.get("Data"),
-            },
-        )
+        names = {"cmd": "Cmd", "seq_id": "SeqId", "round": "Round", "data": "Data"}
+        told = {ours: inner.get(theirs) for ours, theirs in names.items()}
+        self.agent.page_says("avatar-agent", {"messages": [told]})
 
     async def type(self, text: str) -> None:
         """What Pipecat makes of a `send-text`."""

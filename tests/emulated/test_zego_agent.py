@@ -131,6 +131,37 @@ async def test_typing_in_an_answer_cuts_it_once_and_is_answered(
         assert bot.count(BotStartedSpeakingFrame) == bot.count(BotStoppedSpeakingFrame) == 2
 
 
+async def test_interruption_behind_a_question_that_is_on_its_way_cuts_its_answer(
+    tmp_path: Path,
+) -> None:
+    async with vendor(text_ms=60) as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        side.turn(rest_latency_ms=200)
+        await bot.type("one two three four five six seven")
+        await side.until(lambda: bot.calls("SendAgentInstanceLLM"))
+        await bot.worker.queue_frame(InterruptionFrame())
+        await side.until(lambda: side.interruptions())
+        await bot.until(lambda: bot.count(InterruptionFrame) >= 2)
+        side.turn(rest_latency_ms=0)
+        bot.speak("go on")
+        await bot.until(lambda: bot.bubbles()[-1][1] == "You said: go on.")
+        assert len(bot.calls("InterruptAgentInstance")) == 1
+
+
+async def test_long_speech_is_said_whole_in_order_however_much_may_wait(tmp_path: Path) -> None:
+    sentences = [
+        f"This is sentence number {number}, " + "and on " * 30 + "." for number in range(9)
+    ]
+    async with vendor(text_ms=1) as (side, bots):
+        async with running(side, bots, tmp_path) as bot:
+            await bot.watch()
+            await bot.worker.queue_frame(TTSSpeakFrame(" ".join(sentences)))
+            await bot.until(lambda: len(bot.calls("SendAgentInstanceTTS")) == 9)
+        said = " ".join(text for _, text, _ in bot.bubbles())
+        assert said.split() == " ".join(sentences).split()
+        assert not any(cut for _, _, cut in bot.bubbles())
+
+
 async def test_interruption_of_nothing_asks_nothing_of_the_vendor(tmp_path: Path) -> None:
     async with vendor() as (side, bots), running(side, bots, tmp_path) as bot:
         await bot.watch()

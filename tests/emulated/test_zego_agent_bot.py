@@ -41,8 +41,12 @@ async def enter(visitor: Visitor, emulator: Emulator, *, relays: bool = True) ->
 
     async def hand_on() -> None:
         while True:
-            message = await relayed.get()
-            await visitor.send("client-message", {"t": "avatar-agent", "d": message})
+            messages = [await relayed.get()]
+            while not relayed.empty():
+                messages.append(relayed.get_nowait())
+            told = {"messages": messages}
+            await visitor.send("client-message", {"t": "avatar-agent", "d": told})
+            await asyncio.sleep(0.1)
 
     if relays:
         emulator.news.listeners.append(relay)

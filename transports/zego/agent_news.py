@@ -8,13 +8,16 @@ callback is the vendor's; what the page hands on from the room is a hint.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any
 
 LONGEST_TEXT = 4_000
 """Characters of one piece; what is longer is cut there."""
+
+MOST_HINTS = 100
+"""So many are taken at once."""
 
 _IDS = re.compile(r"[\w.-]{1,128}", re.ASCII)
 
@@ -140,12 +143,19 @@ def agent_told(content: Mapping[str, Any]) -> AgentTold | None:
     return AgentTold(instance, agent_user, room, told)
 
 
-def hinted(message: Mapping[str, Any]) -> Told | None:
-    """What the page says that it has read in the room; None where that is nothing.
+def hints(content: Mapping[str, Any]) -> Iterator[Told]:
+    """What the page says that it has read in the room.
 
     Args:
-        message: `cmd`, `seq_id`, `round` and `data`, as docs/frames.md has it.
+        content: Its `messages`, as docs/frames.md has them; what is nothing is left out.
     """
+    messages = content.get("messages")
+    for each in messages[:MOST_HINTS] if isinstance(messages, list) else []:
+        if isinstance(each, dict) and (told := _hinted(each)) is not None:
+            yield told
+
+
+def _hinted(message: Mapping[str, Any]) -> Told | None:
     order = _number(message.get("seq_id"))
     data = message.get("data")
     if order is None or not isinstance(data, dict):

@@ -37,7 +37,7 @@ from ..avatar.errors import AvatarError, PartFailed
 from ..avatar.frames import METADATA_KEY
 from ..avatar.user_leg import DownstreamLeg
 from .agent import ZegoAgent
-from .agent_news import AgentTold, Created, CutIn, Deleted, Trouble, hinted
+from .agent_news import AgentTold, Created, CutIn, Deleted, Trouble, hints
 from .agent_news import Told as News
 from .agent_session import AgentSession, Ask, Say
 from .agent_talk import (
@@ -155,6 +155,10 @@ class ZegoAgentProcessor(FrameProcessor):
                 return True
             case EndFrame():
                 await self._session.idle(within_s=GOODBYE_S)
+                self._report(self._talk.over())
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(PLAYED_S):
+                        await self._reports.join()
                 await self._end()
             case CancelFrame():
                 await self._end()
@@ -182,8 +186,9 @@ class ZegoAgentProcessor(FrameProcessor):
                 self._session.heard(is_heard)
                 by = "vendor" if is_heard else "local"
                 self.create_task(self._leg.tell_at_once({"type": "avatar-face", "by": by}))
-            case "avatar-agent" if (told := hinted(data)) is not None:
-                self._hear(told)
+            case "avatar-agent":
+                for told in hints(data):
+                    self._hear(told)
 
     def is_about(self, told: Told) -> bool:
         """Whether a callback is about this conversation."""
@@ -251,6 +256,10 @@ class ZegoAgentProcessor(FrameProcessor):
             case Say(text):
                 self._report(self._talk.said(number, text, now=self._now()))
 
+    def cut(self) -> None:
+        """The vendor has carried out a cut, of what it had taken on meanwhile as well."""
+        self._report(self._talk.interrupted(now=self._now()))
+
     async def failed(self, error: AvatarError, *, ends: bool) -> None:
         """Something went wrong."""
         if self._over:
@@ -278,6 +287,8 @@ class ZegoAgentProcessor(FrameProcessor):
             with suppress(TimeoutError):
                 async with asyncio.timeout(2 * PLAYED_S):
                     _mark(frame, await held)
+        elif self._session.is_asking:  # what it was asked just now is cut before it begins
+            self._session.interrupt()
         else:
             self._session.drop()
         try:
@@ -308,6 +319,7 @@ class ZegoAgentProcessor(FrameProcessor):
     async def _tell(self) -> None:
         while True:
             await self._say(await self._reports.get())
+            self._reports.task_done()
 
     async def _say(self, report: Report) -> None:
         match report:

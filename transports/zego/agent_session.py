@@ -73,7 +73,7 @@ class _Remember:
 
 @dataclass(frozen=True, slots=True)
 class _Interrupt:
-    pass
+    late: bool  # behind something that the vendor was being asked for
 
 
 class SessionOwner(Protocol):
@@ -84,6 +84,9 @@ class SessionOwner(Protocol):
 
     def taken(self, order: Ask | Say, number: int | None) -> None:
         """The vendor has taken on what it was asked for, as a round of this number."""
+
+    def cut(self) -> None:
+        """A cut was carried out that came while something else was asked for."""
 
     async def failed(self, error: AvatarError, *, ends: bool) -> None:
         """Something went wrong; `ends`: and it is over."""
@@ -139,6 +142,11 @@ class AgentSession:
 
     # What it is asked
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether the vendor is being asked for something just now."""
+        return self._at_work
+
     def ask(self, text: str) -> None:
         """The person has typed this."""
         self._order(Ask(text))
@@ -151,7 +159,7 @@ class AgentSession:
     def interrupt(self) -> None:
         """Cut what it says or thinks about."""
         self.drop()
-        self._order(_Interrupt())
+        self._order(_Interrupt(late=self.is_asking))
 
     def drop(self) -> None:
         """What was not asked for yet is not asked any more; it may know what the person said."""
@@ -290,18 +298,21 @@ class AgentSession:
                     self._asked_at = self._now()
                     self._owner.taken(order, number)
                 case Say(text, remember):
-                    await self._until_room(agents, instance)
+                    if not await self._has_room(agents, instance):
+                        return
                     number = await agents.say(instance, text, remember=remember)
                     self._queued += 1
                     self._asked_at = self._now()
                     self._owner.taken(order, number)
                 case _Remember(text):
                     await agents.remember(instance, [Message("user", text)])
-                case _Interrupt():
+                case _Interrupt(late):
                     self._queued = 0
                     with suppress(TimeoutError):
                         async with asyncio.timeout(CUT_S):
                             await agents.interrupt(instance)
+                    if late:
+                        self._owner.cut()
         except VendorRefused as error:
             if error.status == INSTANCE_NOT_FOUND:
                 raise EndedByVendor(self._agent.name) from None
@@ -311,12 +322,15 @@ class AgentSession:
         except AvatarError as error:
             await self._amiss(order, error)
 
-    async def _until_room(self, agents: Agents, instance: str) -> None:
-        """So many speeches may wait at the vendor; it is asked when they have not to be counted."""
+    async def _has_room(self, agents: Agents, instance: str) -> bool:
+        """Whether one more speech may wait at the vendor; returns when it may, or it is cut."""
         while self._queued >= MOST_QUEUED:
             await asyncio.sleep(IDLE_LOOK_S)
+            if any(isinstance(each, _Interrupt) for each in self._orders):
+                return False
             if await agents.status(instance) == "IDLE":
                 self._queued = 0
+        return True
 
     def _again(self, order: Ask | Say) -> bool:
         """It hears a voice, and takes nothing else meanwhile."""

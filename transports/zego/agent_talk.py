@@ -202,6 +202,10 @@ class Talk:
         """The person has cut it, by other means than their voice."""
         return self._cut(now)
 
+    def over(self) -> list[Report]:
+        """The conversation ends, and the agent is silent."""
+        return self._end_cut(None) if self._cut_by is not None else self._finish()
+
     # What is told
 
     def tell(self, told: Told, *, now: float) -> list[Report]:

@@ -8,6 +8,7 @@ import pytest
 
 from transports.zego.agent_news import (
     LONGEST_TEXT,
+    MOST_HINTS,
     AgentStatus,
     Answer,
     Created,
@@ -20,8 +21,12 @@ from transports.zego.agent_news import (
     Voice,
     Words,
     agent_told,
-    hinted,
+    hints,
 )
+
+
+def piece(text: str, order: int = 1) -> dict[str, Any]:
+    return {"cmd": 4, "seq_id": order, "round": 1, "data": {"Text": text}}
 
 
 def called(event: str, **data: Any) -> dict[str, Any]:
@@ -99,7 +104,7 @@ def test_callback_that_says_nothing_readable_still_names_its_instance(
 )
 def test_hints_say(cmd: int, data: dict[str, Any], news: News) -> None:
     message = {"cmd": cmd, "seq_id": 140, "round": "7001", "data": data}
-    assert hinted(message) == Told(news, 7001, 140, hint=True)
+    assert [*hints({"messages": [message]})] == [Told(news, 7001, 140, hint=True)]
 
 
 @pytest.mark.parametrize(
@@ -121,20 +126,24 @@ def test_hints_say(cmd: int, data: dict[str, Any], news: News) -> None:
     ],
 )
 def test_hints_that_cannot_be_read_are_none(message: dict[str, Any]) -> None:
-    assert hinted(message) is None
+    assert [*hints({"messages": [message]})] == []
+
+
+def test_page_hands_on_several_at_once_and_not_too_many() -> None:
+    messages = [piece("a", order) for order in range(2 * MOST_HINTS)]
+    assert len([*hints({"messages": [5, *messages]})]) == MOST_HINTS - 1
+    assert [*hints({})] == [*hints({"messages": "a"})] == [*hints(piece("a"))] == []
 
 
 def test_texts_have_a_length() -> None:
-    told = hinted({"cmd": 4, "seq_id": 1, "round": 1, "data": {"Text": "a" * 10_000}})
-    assert told
+    (told,) = hints({"messages": [piece("a" * 10_000)]})
     assert told.news == Answer("a" * LONGEST_TEXT)
 
 
 def test_both_sources_call_a_round_the_same_although_pages_know_it_less_exactly() -> None:
     exact = 1912124734317838336 + 1
-    page = hinted({"cmd": 4, "seq_id": 1, "round": float(exact), "data": {"Text": "a"}})
+    (page,) = hints({"messages": [{**piece("a"), "round": float(exact)}]})
     vendor = agent_told(called("LLMResult", Text="a", Round=str(exact)))
-    assert page
     assert vendor
     assert vendor.told
     assert page.round == vendor.told.round
