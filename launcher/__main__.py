@@ -111,6 +111,7 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             ),
         )
         undo.push_async_callback(backend.close)
+        back_end = _back_end(config)
         ways = obstacles(lambda name: getattr(config, name.lower()), command="-m launcher")
         addresses = Addresses.of(options.host, options.port, config.public_url)
         is_alone = not (config.public_url or config.trusted_proxies or known.are_given)
@@ -118,12 +119,12 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             Api(
                 backend,
                 known,
-                Welcomes(tickets, ways),
+                Welcomes(tickets, ways, answers=back_end is not None),
                 metrics,
                 machine.ThisMachine(tickets, is_alone=is_alone),
                 longest_s=config.max_session_seconds,
                 figures=reaper.figures,
-                back_end=_back_end(config),
+                back_end=back_end,
             ),
             options.host,
             options.port,

@@ -17,10 +17,11 @@ import pytest
 from websockets.asyncio.client import connect
 
 from emulators.zego import Emulator, serve
+from launcher.tenants import hash_of
 from server.tickets import Tickets
 from tests.emulated.paying import answer_to
 from tests.emulated.visitor import Bot, Visitor, visiting
-from tests.emulated.zego_bot import PROGRAMS, zego_bot
+from tests.emulated.zego_bot import LAUNCHER, PROGRAMS, zego_bot
 from tests.emulated.zego_client import QUICK
 
 pytestmark = pytest.mark.asyncio
@@ -277,3 +278,55 @@ async def test_tickets_that_are_not_good_open_nothing(
             assert (await front.ask(TOKEN, {}, session))[0] == 200, "nobody has come with it yet"
         async with visiting(bot, session):
             assert (await front.ask(TOKEN, {}, session))[0] == 401, "somebody has"
+
+
+SITE, OTHER_SITE = "https://www.acme.example", "https://www.beta.example"
+TENANTS = """
+[[tenant]]
+name = "acme"
+key_sha256 = ["{}"]
+origins = ["{}"]
+
+[[tenant]]
+name = "beta"
+key_sha256 = ["{}"]
+origins = ["{}"]
+"""
+
+
+async def test_site_of_a_tenant_asks_for_its_own_and_no_other_site_does(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.touch(0o600)
+    file.write_text(TENANTS.format(hash_of("acme"), SITE, hash_of("beta"), OTHER_SITE))
+    async with bots(tmp_path, *LAUNCHER, TENANTS_FILE=str(file)) as (emulator, bot, http):
+        key = {"Authorization": "Bearer acme"}
+        async with http.post(f"{bot.origin}/start", json={}, headers=key) as answer:
+            welcome = await answer.json()
+        front = Front(http, bot, welcome["sessionId"])
+        front.ticket = welcome["apiToken"]
+        url = f"{welcome['wsUrl']}?token={welcome['token']}"
+        async with connect(url, origin=SITE, proxy=None):
+            made = await front.gets(CREATE)
+            from_site = {"Origin": SITE, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+            for path, body in ((TOKEN, {}), (CREATE, {}), (TALK, {"taskId": made["taskId"]})):
+                status, _, headers = await front.ask(path, body, **from_site)
+                assert (status, headers["access-control-allow-origin"]) == (200, SITE)
+                assert headers["access-control-expose-headers"] == "avatarbot-ticket"
+                assert (await front.ask(path, body, **from_site | {"Origin": OTHER_SITE}))[0] == 403
+                theirs = Tickets(KEY, now=time.time).issue(
+                    session=front.session, tenant="beta", scope="conversation"
+                )
+                assert (await front.ask(path, body, theirs))[0] == 404
+                asks = {
+                    "Origin": SITE,
+                    "Access-Control-Request-Method": "GET" if path == TOKEN else "POST",
+                    "Access-Control-Request-Headers": "authorization",
+                }
+                async with http.options(bot.origin + path, headers=asks) as preflight:
+                    assert preflight.status == 200
+            assert len(emulator.running()) == 1
+        async with http.get(f"{bot.origin}/openapi.json", headers=key) as described:
+            paths = (await described.json())["paths"]
+        assert {TOKEN, CREATE, TALK, STOP, "/callbacks/zego"} <= set(paths)
+        asked = paths[CREATE]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert asked["$ref"].endswith("/NewTask")
