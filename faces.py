@@ -151,10 +151,10 @@ def attended(
     """While this is entered, the desk knows of a conversation with this face."""
     if (there := desk(config)) is None:
         return nullcontext()
-    from transports.zego.desk import Conversation
+    from transports.zego.attended import HumanConversation
 
     human = cast("ZegoVendor", avatar.vendor)
-    return there.attending(session, Conversation(avatar, human, config.language))
+    return there.attending(session, HumanConversation(avatar, human, config.language))
 
 
 @cache

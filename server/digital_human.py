@@ -6,7 +6,7 @@ conversation's and nothing else. Names are ours. Whom it shows, what it is told 
 nobody decides who asks.
 """
 
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Annotated, Any, Protocol
 
@@ -29,18 +29,18 @@ class Desk(Protocol):
     """The conversations of this process. Each raises `LookupError` where it knows none of the
     session, or where that calls something otherwise."""
 
-    async def create(self, session: str, **given: str | None) -> dict[str, str] | None:
-        """Its task, and where to watch it; None where it cannot be had any more. `TimeoutError`:
-        it is not there yet."""
+    async def create(self, session: str, **given: str | None) -> Mapping[str, str] | None:
+        """What it has at the vendor, and where to watch it; None where it cannot be had any more.
+        `TimeoutError`: it is not there yet."""
 
-    async def token(self, session: str, **given: str | None) -> dict[str, str] | None:
+    async def token(self, session: str, **given: str | None) -> Mapping[str, str] | None:
         """What lets in where there is something to watch; None where there is nothing."""
 
-    async def talk(self, session: str, task: str, language: str | None) -> None:
-        """The task is watched. `ValueError`: not in this language."""
+    async def talk(self, session: str, opened: str, language: str | None) -> None:
+        """It is watched. `ValueError`: not in this language."""
 
-    async def stop(self, session: str, task: str) -> None:
-        """Close its task."""
+    async def stop(self, session: str, opened: str) -> None:
+        """Close it."""
 
     async def called(self, body: bytes) -> bool:
         """Tell whom a vendor's call is about; returns whether anybody knows of it."""
@@ -144,7 +144,7 @@ def _asked(desk: Desk) -> APIRouter:
             found = await desk.token(_session(request), **names.model_dump())
         if found is None:
             raise HTTPException(409, "There is nothing to watch. Create a task first.")
-        return Token(**found)
+        return Token.model_validate(found)
 
     @router.post("/digital-human/create-task", summary="The conversation's digital human")
     async def create(request: Request, names: NewTask) -> Task:
@@ -154,7 +154,7 @@ def _asked(desk: Desk) -> APIRouter:
             found = await desk.create(_session(request), **names.model_dump())
         if found is None:
             raise HTTPException(409, "This conversation has no digital human any more.")
-        return Task(**found)
+        return Task.model_validate(found)
 
     @router.post("/digital-human/talk-to-ai", summary="Let it say what the conversation says")
     async def talk(request: Request, talk: Talk) -> TaskId:
