@@ -132,6 +132,15 @@ class Desk:
         async with asyncio.timeout(OPENING_S):
             return await meant.place()
 
+    def check(self, session: str, **given: str | None) -> Mapping[str, str]:
+        """What of this a conversation calls how, as far as it can be known yet.
+
+        Raises:
+            LookupError: As `create`.
+        """
+        known = self._meant(session, given).names
+        return {each: name for each in given for name in known[each]}
+
     async def token(self, session: str, **given: str | None) -> Mapping[str, str] | None:
         """As `create`, but opens nothing; None as well where there is nothing to watch."""
         meant = self._meant(session, given)
