@@ -141,7 +141,10 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
 def _back_end(config: settings.Settings) -> BackEnd | None:
     """What sessions answer; here it is only described."""
     desk = faces.desk(config)
-    return digital_human.back_end(desk, faces.signed(config)) if desk else None
+    if desk is None:
+        return None
+    agents = config.avatar in faces.AGENTS
+    return digital_human.back_end(desk, faces.signed(config), agents=agents)
 
 
 def _announce(addresses: Addresses) -> None:

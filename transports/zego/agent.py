@@ -22,6 +22,7 @@ from loguru import logger
 from ..avatar.account import Account
 from ..avatar.allowance import Allowance
 from ..avatar.errors import (
+    JournalUnusable,
     NeverNamed,
     NoCapacity,
     TooManySessions,
@@ -186,6 +187,16 @@ class ZegoAgent(JournaledVendor[Rest]):
         """Who pays. Nothing lists what runs."""
         return Account(self.name, self._key, self.stop, None, self._max_sessions)
 
+    @property
+    def agent_id(self) -> str:
+        """Who it is registered as."""
+        return self._agent_id
+
+    @property
+    def human(self) -> str:
+        """Who is shown."""
+        return self._human
+
     # For the conversation
 
     def viewer(self, session: Opened) -> Mapping[str, str]:
@@ -217,12 +228,15 @@ class ZegoAgent(JournaledVendor[Rest]):
         """The vendor's id of what was opened."""
         return self._instances[session.id]
 
-    async def told_id(self, room: str, agent_user: str, instance: str) -> None:
-        """A callback, verified, has the id of an instance; it counts where ours is not known."""
-        if room not in self._unsure or place_of(room).agent_user != agent_user:
-            return
-        if is_id(instance):
-            await self._know(room, instance)
+    def lacks_id(self, room: str, agent_user: str) -> bool:
+        """Whether this is what we have asked for, and the reply is lost or still on its way."""
+        return room in self._unsure and place_of(room).agent_user == agent_user
+
+    async def told_id(self, room: str, instance: str) -> None:
+        """A callback, verified, has the id that is lacking."""
+        if room in self._unsure and is_id(instance):
+            with suppress(JournalUnusable):  # it is known here, and looked for here first
+                await self._know(room, instance)
 
     # `JournaledVendor`
 

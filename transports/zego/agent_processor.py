@@ -37,7 +37,8 @@ from ..avatar.errors import AvatarError, PartFailed
 from ..avatar.frames import METADATA_KEY
 from ..avatar.user_leg import DownstreamLeg
 from .agent import ZegoAgent
-from .agent_news import AgentTold, Created, CutIn, Deleted, Told, Trouble, hinted
+from .agent_news import AgentTold, Created, CutIn, Deleted, Trouble, hinted
+from .agent_news import Told as News
 from .agent_session import AgentSession, Ask, Say
 from .agent_talk import (
     PLAYED_S,
@@ -53,6 +54,7 @@ from .agent_talk import (
     Talk,
     Thinks,
 )
+from .told import Told
 
 __all__ = ["ZegoAgentProcessor"]
 
@@ -82,6 +84,8 @@ class ZegoAgentProcessor(FrameProcessor):
     Event `on_user_turn_message_added(processor, message)`: what the person has said or typed, as
     Pipecat's user aggregator reports it.
 
+    Event `on_session_opened(processor, limit_s)`: as `AvatarOutput` has it; nobody knows a limit.
+
     Nothing is raised into the pipeline: an `AvatarError` leaves upstream as an `ErrorFrame`.
 
     Args:
@@ -108,8 +112,10 @@ class ZegoAgentProcessor(FrameProcessor):
         self._watched = False
         self._troubles: dict[int, float] = {}
         self._over = False
+        self._known = asyncio.Event()  # whether it is there, or will not be
         self.messages: list[dict[str, str]] = []
         self._register_event_handler("on_user_turn_message_added", sync=True)
+        self._register_event_handler("on_session_opened")
 
     # Pipecat's `FrameProcessor.setup` differs from its own base in the same way.
     async def setup(self, setup: FrameProcessorSetup) -> None:  # type: ignore[override]
@@ -157,11 +163,49 @@ class ZegoAgentProcessor(FrameProcessor):
 
     async def _end(self) -> None:
         self._over = True
+        self._known.set()
         await self._session.aclose()
         tasks, self._telling, self._ticking = (self._telling, self._ticking), None, None
         for task in tasks:
             if task is not None:
                 await self.cancel_task(task)
+
+    # Whoever asks for it
+
+    @property
+    def agent(self) -> ZegoAgent:
+        """Whose instance it is."""
+        return self._agent
+
+    @property
+    def instance(self) -> str | None:
+        """The vendor's id of it; None before it is open."""
+        return self._session.instance
+
+    @property
+    def room(self) -> str | None:
+        """What its room is called; None before it is open."""
+        return self._session.room
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an instance now."""
+        return not self._over and self._session.is_open
+
+    async def viewer(self) -> Mapping[str, str] | None:
+        """What is needed to be in its room, with a token of minutes.
+
+        It is opened, as by `avatar-watch`, and waited for. None: it could not be, or is over.
+        """
+        self._session.start()
+        await self._known.wait()
+        return self._session.viewer() if self.is_open else None
+
+    async def dismiss(self) -> None:
+        """End the instance for good."""
+        self._over = True
+        self._known.set()
+        await self._session.aclose()
 
     # The page, and the vendor
 
@@ -180,16 +224,23 @@ class ZegoAgentProcessor(FrameProcessor):
             case "avatar-agent" if (told := hinted(data)) is not None:
                 self._hear(told)
 
-    async def hear(self, told: AgentTold) -> None:
+    def is_about(self, told: Told) -> bool:
+        """Whether a callback is about this conversation."""
+        if not isinstance(told, AgentTold):
+            return False
+        return self._session.is_about(told) or self._agent.lacks_id(told.room, told.agent_user)
+
+    async def hear(self, told: Told) -> None:
         """A callback, verified; one that is about another conversation means nothing here.
 
         It moves what is known of this one, and neither opens nor ends anything: that the instance
         is over is believed when the vendor says so itself.
         """
-        await self._agent.told_id(told.room, told.agent_user, told.instance)
-        if told.told is None or not self._session.is_ours(
-            told.room, told.agent_user, told.instance
-        ):
+        if not isinstance(told, AgentTold):
+            return
+        if self._agent.lacks_id(told.room, told.agent_user):
+            await self._agent.told_id(told.room, told.instance)
+        if told.told is None or not self._session.is_about(told):
             return
         match told.told.news:
             case Created():
@@ -198,13 +249,14 @@ class ZegoAgentProcessor(FrameProcessor):
                 self._session.look()
             case Trouble(code):
                 await self._trouble(code)
-            case CutIn(played) if self._agent.brain is not None:
+            case CutIn(played):
                 self._hear(told.told)
-                await self._agent.brain.cut(played)
+                if self._agent.brain is not None:
+                    await self._agent.brain.cut(played)
             case _:
                 self._hear(told.told)
 
-    def _hear(self, told: Told) -> None:
+    def _hear(self, told: News) -> None:
         if self._reports.qsize() < MOST_NEWS:
             self._report(self._talk.tell(told, now=self._now()))
 
@@ -225,7 +277,9 @@ class ZegoAgentProcessor(FrameProcessor):
 
     def opened(self) -> None:
         """It exists."""
+        self._known.set()
         self._show()
+        self.create_task(self._call_event_handler("on_session_opened", None))
         if not self._agent.has_face:
             self.create_task(self._leg.tell_at_once({"type": "notice", "text": NO_FACE}))
 
@@ -239,6 +293,8 @@ class ZegoAgentProcessor(FrameProcessor):
 
     async def failed(self, error: AvatarError, *, ends: bool) -> None:
         """Something went wrong."""
+        if ends:
+            self._known.set()
         if self._over:
             return
         # By its status alone Pipecat would take a refused key for the end of this processor.

@@ -19,6 +19,7 @@ from ..avatar.errors import AvatarError, EndedByVendor, NeverReady, VendorRefuse
 from ..avatar.undo import finish
 from ..avatar.vendor import Opened, short
 from .agent import ZegoAgent
+from .agent_news import AgentTold
 from .agents import MOST_QUEUED, Agents, Message, speeches
 from .rest import INSTANCE_NOT_FOUND, LISTENING
 
@@ -124,17 +125,31 @@ class AgentSession:
             self._task.cancel()
             await asyncio.wait({self._task})
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is there now."""
+        return self._opened is not None and self._task is not None and not self._task.done()
+
+    @property
+    def instance(self) -> str | None:
+        """The vendor's id of it; None before it is open."""
+        return self._agent.instance(self._opened) if self._opened else None
+
+    @property
+    def room(self) -> str | None:
+        """What its room is called; None before it is open."""
+        return self._opened.id if self._opened else None
+
     def viewer(self) -> Mapping[str, str] | None:
         """What the page has to know; None before it is open."""
         return self._agent.viewer(self._opened) if self._opened else None
 
-    def is_ours(self, room: str, agent_user: str, instance: str) -> bool:
+    def is_about(self, told: AgentTold) -> bool:
         """Whether a callback is about this."""
         return (
             self._opened is not None
-            and room == self._opened.id
-            and agent_user.startswith(room)
-            and instance == self._agent.instance(self._opened)
+            and told.room == self._opened.id
+            and told.instance == self._agent.instance(self._opened)
         )
 
     # What it is asked
@@ -178,8 +193,8 @@ class AgentSession:
 
     def heard(self, is_heard: bool) -> None:
         """Somebody sees and hears it, or nobody any more."""
-        self._is_heard = is_heard
-        if is_heard:
+        self._is_heard = is_heard and self._opened is not None
+        if self._is_heard:
             self.there()
 
     def look(self) -> None:

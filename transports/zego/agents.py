@@ -61,7 +61,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something that was said before."""
+    """Something that was said before.
+
+    Attributes:
+        role: `user` or `assistant`.
+        content: What they said.
+    """
 
     role: str
     content: str

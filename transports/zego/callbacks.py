@@ -17,17 +17,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from .told import DriveTold, TaskTold, Told, Unreadable, parsed, told
+from .told import Told, Unreadable, parsed, told
 from .wire import Odd
-
-__all__ = [
-    "LARGEST_BODY_BYTES",
-    "CallbackRefused",
-    "Callbacks",
-    "DriveTold",
-    "TaskTold",
-    "signature",
-]
 
 LARGEST_BODY_BYTES = 2**16
 FRESH_S = 600.0
