@@ -298,7 +298,10 @@ def _account(config: settings.Settings, provider: str) -> Account:
 def _back_end(config: settings.Settings) -> BackEnd | None:
     """What is answered over HTTP for conversations with a face that has use for it."""
     desk = faces.desk(config)
-    return digital_human.back_end(desk, faces.signed(config)) if desk else None
+    if desk is None:
+        return None
+    agents = config.avatar in faces.AGENTS
+    return digital_human.back_end(desk, faces.signed(config), agents=agents)
 
 
 def _part(provider: Provider[Any]) -> Part:

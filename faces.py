@@ -189,13 +189,14 @@ def attended(
     """While this is entered, the desk knows of a conversation with this face."""
     if (there := desk(config)) is None:
         return nullcontext()
-    if config.avatar in AGENTS:
-        return there.listening(cast("ZegoAgentProcessor", avatar))
-    from transports.zego.desk import Conversation
+    from transports.zego.attended import AgentConversation, HumanConversation
 
+    if config.avatar in AGENTS:
+        agent = cast("ZegoAgentProcessor", avatar)
+        return there.attending(session, AgentConversation(agent, config.language))
     face = cast("AvatarTransport", avatar)
     human = cast("ZegoVendor", face.vendor)
-    return there.attending(session, Conversation(face, human, config.language))
+    return there.attending(session, HumanConversation(face, human, config.language))
 
 
 @cache

@@ -111,6 +111,7 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             ),
         )
         undo.push_async_callback(backend.close)
+        back_end = _back_end(config)
         ways = obstacles(lambda name: getattr(config, name.lower()), command="-m launcher")
         addresses = Addresses.of(options.host, options.port, config.public_url)
         is_alone = not (config.public_url or config.trusted_proxies or known.are_given)
@@ -118,12 +119,12 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             Api(
                 backend,
                 known,
-                Welcomes(tickets, ways),
+                Welcomes(tickets, ways, answers=back_end is not None),
                 metrics,
                 machine.ThisMachine(tickets, is_alone=is_alone),
                 longest_s=config.max_session_seconds,
                 figures=reaper.figures,
-                back_end=_back_end(config),
+                back_end=back_end,
             ),
             options.host,
             options.port,
@@ -140,7 +141,10 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
 def _back_end(config: settings.Settings) -> BackEnd | None:
     """What sessions answer; here it is only described."""
     desk = faces.desk(config)
-    return digital_human.back_end(desk, faces.signed(config)) if desk else None
+    if desk is None:
+        return None
+    agents = config.avatar in faces.AGENTS
+    return digital_human.back_end(desk, faces.signed(config), agents=agents)
 
 
 def _announce(addresses: Addresses) -> None:

@@ -70,7 +70,9 @@ def open_door(
         KeyFileError: The file with the key cannot be used.
     """
     tickets = tickets_of(session_secret)
-    app.add_middleware(StartTickets, welcomes=Welcomes(tickets, transports))
+    app.add_middleware(
+        StartTickets, welcomes=Welcomes(tickets, transports, answers=back_end is not None)
+    )
     plan = Plan(ROUTES)
     if back_end:
         plan = back_end.added_to(plan)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from emulators.zego import serve
 from emulators.zego.news import milliseconds
@@ -17,6 +20,8 @@ from tests.emulated.zego_bot import PROGRAMS, zego_bot
 from tests.emulated.zego_client import QUICK
 from tests.emulated.zego_door import APP_ID, SECRET, Door, Ear, door
 from transports.zego.callbacks import signature
+from transports.zego.tasks import DriveStatus
+from transports.zego.told import DriveTold
 
 pytestmark = pytest.mark.asyncio
 
@@ -180,3 +185,33 @@ async def test_callback_that_tells_of_an_end_ends_nothing(
         await emulator.until(lambda: looks() > before)
         assert "Ava" in await answer_to(visitor, "What is your name?")
         assert emulator.running() == [task]
+
+
+@pytest.mark.parametrize("retry", ["same", "signed anew"])
+async def test_what_zego_tries_again_is_told_in_the_end(tmp_path: Path, retry: str) -> None:
+    """Twice it hears nothing of our answer, though the first try has come."""
+    ear, lost = Ear(), 2
+    async with (
+        serve(callback_wait_s=0.02, callback_retry=retry) as zego,
+        door(tmp_path, secret=zego.callback_secret) as there,
+    ):
+        there.later(time.time() - there.now)
+
+        async def lose(request: web.Request) -> web.Response:
+            nonlocal lost
+            status = await there.called_back(await request.read())
+            lost -= 1
+            return web.Response(status=status if lost < 0 else 504)
+
+        app = web.Application()
+        app.router.add_post("/", lose)
+        async with TestServer(app) as proxy:
+            zego.knobs = zego.knobs.turned({"callback_url": str(proxy.make_url("/"))})
+            with there.desk.listening(ear):
+                body = {"AppId": APP_ID, **DRIVEN}
+                zego.news.call("task-1", "again", body, milliseconds(), "session")
+                await zego.until(lambda: len(zego.news.deliveries) == 3)
+    assert [each.status for each in zego.news.deliveries] == [504, 504, 200]
+    # Signed anew it is another callback for who can tell by the signature alone; it says the same.
+    assert len(ear.heard) == (1 if retry == "same" else 3)
+    assert {*ear.heard} == {DriveTold("task-1", "d", DriveStatus.DRIVING)}

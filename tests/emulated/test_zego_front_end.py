@@ -5,73 +5,36 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from base64 import urlsafe_b64decode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import product
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from websockets.asyncio.client import connect
 
 from emulators.zego import Emulator, serve
+from launcher.tenants import hash_of
 from server.tickets import Tickets
+from tests.emulated.front_end import (
+    CREATE,
+    DEADLINE_S,
+    FOREIGN,
+    KEY,
+    STOP,
+    TALK,
+    TOKEN,
+    Front,
+    at_the_page,
+    with_a_page_of_their_own,
+)
 from tests.emulated.paying import answer_to
-from tests.emulated.visitor import Bot, Visitor, visiting
-from tests.emulated.zego_bot import PROGRAMS, zego_bot
+from tests.emulated.visitor import Bot, visiting
+from tests.emulated.zego_bot import LAUNCHER, PROGRAMS, zego_bot
 from tests.emulated.zego_client import QUICK
 
 pytestmark = pytest.mark.asyncio
-
-KEY = bytes(range(32))
-CREATE = "/api/digital-human/create-task"
-TALK = "/api/digital-human/talk-to-ai"
-STOP = "/api/digital-human/stop-task"
-TOKEN = "/api/token"
-DEADLINE_S = 20.0
-FOREIGN = "01234567-89ab-4def-8123-456789abcdef"
-
-
-class Front:
-    """Somebody's own front end, or their server."""
-
-    def __init__(self, http: aiohttp.ClientSession, bot: Bot, session: str) -> None:
-        self._http = http
-        self._origin = bot.origin
-        self.session = session
-        self.ticket = Tickets(KEY, now=time.time).issue(session=session, scope="conversation")
-
-    async def ask(
-        self, path: str, body: Any = None, ticket: str | None = None, **headers: str
-    ) -> tuple[int, Any, Mapping[str, str]]:
-        """Status, answer and headers. A token is asked for with the names in the query."""
-        shown = {"Authorization": f"Bearer {self.ticket if ticket is None else ticket}"}
-        given: dict[str, Any] = {"params": body or {}} if path == TOKEN else {"json": body or {}}
-        method = "GET" if path == TOKEN else "POST"
-        asked = self._http.request(method, self._origin + path, headers=shown | headers, **given)
-        async with asked as answer:
-            return answer.status, await answer.json(), answer.headers
-
-    async def gets(self, path: str, **body: Any) -> Any:
-        """The answer, once there is one."""
-        async with asyncio.timeout(DEADLINE_S):
-            while True:
-                status, answer, _ = await self.ask(path, body)
-                if status == 200:
-                    return answer
-                assert status in (404, 503), (status, answer)
-                await asyncio.sleep(0.05)
-
-    async def status(self, path: str, **body: Any) -> int:
-        return (await self.ask(path, body))[0]
-
-
-def session_of(ticket: str) -> str:
-    payload = ticket.partition(".")[0]
-    claims = json.loads(urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-    return str(claims["session"])
 
 
 @asynccontextmanager
@@ -85,28 +48,6 @@ async def bots(
     ):
         yield emulator, bot, http
         await emulator.until(lambda: not emulator.running())
-
-
-@asynccontextmanager
-async def at_the_page(
-    bot: Bot, http: aiohttp.ClientSession
-) -> AsyncIterator[tuple[Visitor, Front]]:
-    """A conversation of our page, whose ticket another front end has as well."""
-    async with visiting(bot) as visitor:
-        ticket = (await visitor.kind("ticket"))["token"]
-        front = Front(http, bot, session_of(ticket))
-        yield visitor, front
-
-
-@asynccontextmanager
-async def with_a_page_of_their_own(bot: Bot, http: aiohttp.ClientSession) -> AsyncIterator[Front]:
-    """A conversation of a client that knows Pipecat's protocol and nothing of faces."""
-    headers = {"Origin": bot.origin}
-    async with http.post(f"{bot.origin}/start", json={}, headers=headers) as answer:
-        welcome = await answer.json()
-    url = f"{welcome['wsUrl']}?token={welcome['token']}"
-    async with connect(url, additional_headers=headers, proxy=None):
-        yield Front(http, bot, session_of(welcome["token"]))
 
 
 @PROGRAMS
@@ -277,3 +218,55 @@ async def test_tickets_that_are_not_good_open_nothing(
             assert (await front.ask(TOKEN, {}, session))[0] == 200, "nobody has come with it yet"
         async with visiting(bot, session):
             assert (await front.ask(TOKEN, {}, session))[0] == 401, "somebody has"
+
+
+SITE, OTHER_SITE = "https://www.acme.example", "https://www.beta.example"
+TENANTS = """
+[[tenant]]
+name = "acme"
+key_sha256 = ["{}"]
+origins = ["{}"]
+
+[[tenant]]
+name = "beta"
+key_sha256 = ["{}"]
+origins = ["{}"]
+"""
+
+
+async def test_site_of_a_tenant_asks_for_its_own_and_no_other_site_does(tmp_path: Path) -> None:
+    file = tmp_path / "tenants.toml"
+    file.touch(0o600)
+    file.write_text(TENANTS.format(hash_of("acme"), SITE, hash_of("beta"), OTHER_SITE))
+    async with bots(tmp_path, *LAUNCHER, TENANTS_FILE=str(file)) as (emulator, bot, http):
+        key = {"Authorization": "Bearer acme"}
+        async with http.post(f"{bot.origin}/start", json={}, headers=key) as answer:
+            welcome = await answer.json()
+        front = Front(http, bot, welcome["sessionId"])
+        front.ticket = welcome["apiToken"]
+        url = f"{welcome['wsUrl']}?token={welcome['token']}"
+        async with connect(url, origin=SITE, proxy=None):
+            made = await front.gets(CREATE)
+            from_site = {"Origin": SITE, "Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "cors"}
+            for path, body in ((TOKEN, {}), (CREATE, {}), (TALK, {"taskId": made["taskId"]})):
+                status, _, headers = await front.ask(path, body, **from_site)
+                assert (status, headers["access-control-allow-origin"]) == (200, SITE)
+                assert headers["access-control-expose-headers"] == "avatarbot-ticket"
+                assert (await front.ask(path, body, **from_site | {"Origin": OTHER_SITE}))[0] == 403
+                theirs = Tickets(KEY, now=time.time).issue(
+                    session=front.session, tenant="beta", scope="conversation"
+                )
+                assert (await front.ask(path, body, theirs))[0] == 404
+                asks = {
+                    "Origin": SITE,
+                    "Access-Control-Request-Method": "GET" if path == TOKEN else "POST",
+                    "Access-Control-Request-Headers": "authorization",
+                }
+                async with http.options(bot.origin + path, headers=asks) as preflight:
+                    assert preflight.status == 200
+            assert len(emulator.running()) == 1
+        async with http.get(f"{bot.origin}/openapi.json", headers=key) as described:
+            paths = (await described.json())["paths"]
+        assert {TOKEN, CREATE, TALK, STOP, "/callbacks/zego"} <= set(paths)
+        asked = paths[CREATE]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert asked["$ref"].endswith("/NewTask")

@@ -12,9 +12,8 @@ from emulators.zego import Emulator
 from tests.emulated.paying import leaks
 from tests.emulated.visitor import ROOT, Bot, running_bot
 
-PROGRAMS = pytest.mark.parametrize(
-    "program", [(), ("-m", "launcher", "--bot", str(ROOT / "bot.py"))], ids=["bot", "launcher"]
-)
+LAUNCHER = ("-m", "launcher", "--bot", str(ROOT / "bot.py"))
+PROGRAMS = pytest.mark.parametrize("program", [(), LAUNCHER], ids=["bot", "launcher"])
 
 
 @asynccontextmanager

@@ -187,6 +187,16 @@ class ZegoAgent(JournaledVendor[Rest]):
         """Who pays. Nothing lists what runs."""
         return Account(self.name, self._key, self.stop, None, self._max_sessions)
 
+    @property
+    def agent_id(self) -> str:
+        """Who it is registered as."""
+        return self._agent_id
+
+    @property
+    def human(self) -> str:
+        """Who is shown."""
+        return self._human
+
     # For the conversation
 
     def viewer(self, session: Opened) -> Mapping[str, str]:

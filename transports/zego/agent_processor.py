@@ -112,6 +112,7 @@ class ZegoAgentProcessor(FrameProcessor):
         self._watched = False
         self._troubles: dict[int, float] = {}
         self._over = False
+        self._known = asyncio.Event()  # whether it is there, or will not be
         self.messages: list[dict[str, str]] = []
         self._register_event_handler("on_user_turn_message_added", sync=True)
         self._register_event_handler("on_session_opened")
@@ -166,11 +167,49 @@ class ZegoAgentProcessor(FrameProcessor):
 
     async def _end(self) -> None:
         self._over = True
+        self._known.set()
         await self._session.aclose()
         tasks, self._telling, self._ticking = (self._telling, self._ticking), None, None
         for task in tasks:
             if task is not None:
                 await self.cancel_task(task)
+
+    # Whoever asks for it
+
+    @property
+    def agent(self) -> ZegoAgent:
+        """Whose instance it is."""
+        return self._agent
+
+    @property
+    def instance(self) -> str | None:
+        """The vendor's id of it; None before it is open."""
+        return self._session.instance
+
+    @property
+    def room(self) -> str | None:
+        """What its room is called; None before it is open."""
+        return self._session.room
+
+    @property
+    def is_open(self) -> bool:
+        """Whether there is an instance now."""
+        return not self._over and self._session.is_open
+
+    async def viewer(self) -> Mapping[str, str] | None:
+        """What is needed to be in its room, with a token of minutes.
+
+        It is opened, as by `avatar-watch`, and waited for. None: it could not be, or is over.
+        """
+        self._session.start()
+        await self._known.wait()
+        return self._session.viewer() if self.is_open else None
+
+    async def dismiss(self) -> None:
+        """End the instance for good."""
+        self._over = True
+        self._known.set()
+        await self._session.aclose()
 
     # The page, and the vendor
 
@@ -243,6 +282,7 @@ class ZegoAgentProcessor(FrameProcessor):
 
     def opened(self) -> None:
         """It exists."""
+        self._known.set()
         self._show()
         self.create_task(self._call_event_handler("on_session_opened", None))
         if not self._agent.has_face:
@@ -262,6 +302,8 @@ class ZegoAgentProcessor(FrameProcessor):
 
     async def failed(self, error: AvatarError, *, ends: bool) -> None:
         """Something went wrong."""
+        if ends:
+            self._known.set()
         if self._over:
             return
         # By its status alone Pipecat would take a refused key for the end of this processor.

@@ -128,6 +128,21 @@ class AgentSession:
             self._task.cancel()
             await asyncio.wait({self._task})
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is there now."""
+        return self._opened is not None and self._task is not None and not self._task.done()
+
+    @property
+    def instance(self) -> str | None:
+        """The vendor's id of it; None before it is open."""
+        return self._agent.instance(self._opened) if self._opened else None
+
+    @property
+    def room(self) -> str | None:
+        """What its room is called; None before it is open."""
+        return self._opened.id if self._opened else None
+
     def viewer(self) -> Mapping[str, str] | None:
         """What the page has to know; None before it is open."""
         return self._agent.viewer(self._opened) if self._opened else None

@@ -10,10 +10,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Set
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
-from ..avatar.vendor import Opened
 from .callbacks import CallbackRefused, Callbacks
 from .told import Told, Unreadable, about, parsed, told
 
@@ -31,73 +29,37 @@ class Listener(Protocol):
         """What is about it. It may move what is known; it never opens, ends or pays anything."""
 
 
-class Human(Protocol):
-    """A digital human, as its vendor knows it."""
+class Conversation(Listener, Protocol):
+    """One that may be asked for."""
 
     @property
-    def tasks(self) -> Set[str]:
+    def language(self) -> str:
+        """What is spoken."""
+
+    @property
+    def names(self) -> Mapping[str, Set[str]]:
+        """What everything of it is called, by the samples' names of fields."""
+
+    @property
+    def ids(self) -> Set[str]:
         """ZEGO's ids of what it has opened."""
 
     @property
-    def rooms(self) -> Set[str]:
-        """The rooms that it has named."""
-
-    def hear(self, told: Told) -> None:
-        """What is about one of its tasks."""
-
-    @property
-    def human(self) -> str:
-        """Who is shown."""
-
-    @property
-    def user(self) -> str:
-        """Who watches, by the name in the token."""
-
-    def task_of(self, session: Opened) -> str:
-        """ZEGO's id of what was opened."""
-
-    def viewer(self, session: Opened) -> Mapping[str, str]:
-        """What shows it, with a token of minutes."""
-
-
-class Face(Protocol):
-    """The same as the conversation knows it: see `AvatarTransport`."""
-
-    @property
     def is_open(self) -> bool:
-        """Whether there is one now."""
+        """Whether there is anything to watch."""
 
-    async def face(self) -> Opened | None:
-        """What is opened."""
+    async def place(self) -> Mapping[str, str] | None:
+        """Where it is watched, by the same names, with a token of minutes; opened if it is not.
+
+        Returns:
+            None where it is over, or could not be had.
+        """
 
     async def dismiss(self) -> None:
         """Close it for good."""
 
-    def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
-        """What is seen of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    """One that may be asked for.
-
-    Attributes:
-        face: Its face.
-        human: The vendor of that.
-        language: What is spoken.
-    """
-
-    face: Face
-    human: Human
-    language: str
-
-    def is_about(self, told: Told) -> bool:
-        """See `Listener`."""
-        return about(told) in self.human.tasks
-
-    async def hear(self, told: Told) -> None:
-        """See `Listener`."""
-        self.human.hear(told)
+    def is_watched(self) -> None:
+        """Its picture is shown, and its sound plays."""
 
 
 class Desk:
@@ -152,77 +114,68 @@ class Desk:
 
     # What people's own front ends ask for
 
-    async def create(self, session: str, **given: str | None) -> dict[str, str] | None:
-        """The task of a conversation, opened if it is not, and where to watch it.
+    async def create(self, session: str, **given: str | None) -> Mapping[str, str] | None:
+        """What a conversation has at ZEGO, opened if it is not, and where to watch it.
 
         Args:
             session: Whose.
-            given: What who asks calls things that are ours to name: `roomId`, `streamId`, `userId`
-                and `digitalHumanId`.
+            given: What who asks calls things that are ours to name.
 
         Returns:
-            None where its face is over, or could not be had.
+            See `Conversation.place`.
 
         Raises:
             LookupError: There is no such conversation, or it calls something otherwise.
-            TimeoutError: The task is not there yet.
+            TimeoutError: It is not there yet.
         """
         meant = self._meant(session, given)
         async with asyncio.timeout(OPENING_S):
-            opened = await meant.face.face()
-        if opened is None:
-            return None
-        return {"taskId": meant.human.task_of(opened), **_place(meant.human.viewer(opened))}
+            return await meant.place()
 
-    async def token(self, session: str, **given: str | None) -> dict[str, str] | None:
-        """As `create`, with a token of minutes; opens nothing.
-
-        Returns:
-            None where there is nothing to watch.
-        """
-        meant = self._meant(session, given)
-        if not meant.face.is_open or (opened := await meant.face.face()) is None:
-            return None
-        viewer = meant.human.viewer(opened)
-        return {"token": viewer["token"], **_place(viewer)}
-
-    async def talk(self, session: str, task: str, language: str | None) -> None:
-        """The task is watched: from now on it says what the conversation says.
+    def check(self, session: str, **given: str | None) -> Mapping[str, str]:
+        """What of this a conversation calls how, as far as it can be known yet.
 
         Raises:
-            LookupError: As `create`, or it is another's task, or over.
+            LookupError: As `create`.
+        """
+        known = self._meant(session, given).names
+        return {each: name for each in given for name in known[each]}
+
+    async def token(self, session: str, **given: str | None) -> Mapping[str, str] | None:
+        """As `create`, but opens nothing; None as well where there is nothing to watch."""
+        meant = self._meant(session, given)
+        return await meant.place() if meant.is_open else None
+
+    async def talk(self, session: str, opened: str, language: str | None) -> None:
+        """It is watched: from now on it says what the conversation says.
+
+        Raises:
+            LookupError: As `create`, or what was opened is another's, or over.
             ValueError: The conversation is in another language; the text says which.
         """
         meant = self._meant(session)
-        opened = await meant.face.face() if meant.face.is_open else None
-        if opened is None or meant.human.task_of(opened) != task:
+        if opened not in meant.ids or not meant.is_open:
             raise LookupError
         if language is not None and _main(language) != _main(meant.language):
             raise ValueError(f"This conversation is in {meant.language!r}.")
-        meant.face.page_says("avatar-joined", {})
+        meant.is_watched()
 
-    async def stop(self, session: str, task: str) -> None:
-        """Close the task for good; the conversation goes on without.
+    async def stop(self, session: str, opened: str) -> None:
+        """Close it for good; the conversation goes on without.
 
         Raises:
-            LookupError: As `create`, or it is another's task.
+            LookupError: As `create`, or what was opened is another's.
         """
         meant = self._meant(session)
-        if task not in meant.human.tasks:
+        if opened not in meant.ids:
             raise LookupError
-        await meant.face.dismiss()
+        await meant.dismiss()
 
     def _meant(self, session: str, given: Mapping[str, str | None] = {}) -> Conversation:
         meant = self._conversations.get(session)
         if meant is None:
             raise LookupError
-        human = meant.human
-        known: Mapping[str, Set[str]] = {
-            "roomId": human.rooms,
-            "streamId": human.rooms,
-            "userId": {human.user},
-            "digitalHumanId": {human.human},
-        }
+        known = meant.names
         if any(name is not None and name not in known[each] for each, name in given.items()):
             raise LookupError
         return meant
@@ -244,17 +197,6 @@ def reader(callbacks: Callbacks) -> Callable[[bytes], str | None]:
         return about(said) if said else None
 
     return read
-
-
-def _place(viewer: Mapping[str, str]) -> dict[str, str]:
-    """Where to watch, in the words of the vendor's samples."""
-    return {
-        "roomId": viewer["room"],
-        "streamId": viewer["stream"],
-        "userId": viewer["user"],
-        "appId": viewer["app_id"],
-        "server": viewer["server"],
-    }
 
 
 def _main(language: str) -> str:
