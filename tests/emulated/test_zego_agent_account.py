@@ -91,22 +91,35 @@ class Brain:
 
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []
+        self.rounds: list[int | None] = []
+        self.bound: dict[str, str | None] = {}
 
-    async def cut(self, played_text: str) -> None:
+    def renew(self) -> None:
+        self.bound = {}
+
+    def belongs_to(self, *, room: str | None = None, instance: str | None = None) -> None:
+        given = {"room": room, "instance": instance}
+        self.bound |= {name: value for name, value in given.items() if value}
+
+    async def cut(self, played_text: str, *, round_id: int | None = None) -> None:
         self.said.append(("cut", played_text))
+        self.rounds.append(round_id)
 
-    async def played(self, text: str) -> None:
+    async def played(self, text: str, *, round_id: int | None = None) -> None:
         self.said.append(("played", text))
+        self.rounds.append(round_id)
 
 
 async def test_key_of_a_brain_is_in_its_instance_and_not_in_the_agent(tmp_path: Path) -> None:
     async with vendor() as (side, _):
-        one = agent(side, tmp_path, blocks=Blocks(tts=BLOCKS.tts), brain=Brain())
+        brain = Brain()
+        one = agent(side, tmp_path, blocks=Blocks(tts=BLOCKS.tts), brain=brain)
         opened = await one.open()
         assert "LLM" not in side.agents["avatarbot"].blocks
         (instance,) = side.instances()
         assert instance.terms.blocks["LLM"]["ApiKey"] == "SECRET-fresh"
         assert instance.terms.idle_s == 60
+        assert brain.bound == {"room": opened.id, "instance": instance.id}
         await one.close(opened)
 
 
@@ -126,6 +139,10 @@ async def test_brain_is_told_what_was_heard_and_what_was_cut(tmp_path: Path) -> 
         kind, text = brain.said[1]
         assert kind == "cut"
         assert "You said: one two three four five six seven.".startswith(text)
+        first, second = brain.rounds
+        assert first
+        assert second
+        assert first < second
 
 
 async def test_what_was_said_before_is_known_and_history_can_be_asked_changed_and_forgotten(

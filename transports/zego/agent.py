@@ -60,25 +60,30 @@ _NAME = re.compile(rf"{OURS}(?P<at>[0-9a-f]{{8}})[0-9a-f]{{12}}")
 
 
 class AgentBrain(Protocol):
-    """A language model of our own, which the vendor asks over HTTP as if it were OpenAI's.
-
-    Attributes:
-        url: Where it answers: chat completions, as a stream.
-        key: Good for this conversation alone.
-        model: What it is called.
-    """
+    """A language model of our own, which the vendor asks over HTTP as if it were OpenAI's."""
 
     @property
-    def url(self) -> str: ...
-    @property
-    def key(self) -> str: ...
-    @property
-    def model(self) -> str: ...
+    def url(self) -> str:
+        """Where it answers: chat completions, as a stream."""
 
-    async def cut(self, played_text: str) -> None:
-        """The person cut the last answer in, and had heard so much of it."""
+    @property
+    def key(self) -> str:
+        """Good for one instance alone."""
 
-    async def played(self, text: str) -> None:
+    @property
+    def model(self) -> str:
+        """What it is called."""
+
+    def renew(self) -> None:
+        """Another instance: the key before is good for nothing."""
+
+    def belongs_to(self, *, room: str | None = None, instance: str | None = None) -> None:
+        """The key is good for these only."""
+
+    async def cut(self, played_text: str, *, round_id: int | None = None) -> None:
+        """The person has cut in an answer, and had heard so much of it."""
+
+    async def played(self, text: str, *, round_id: int | None = None) -> None:
         """The person has heard this answer to its end."""
 
 
@@ -276,6 +281,9 @@ class ZegoAgent(JournaledVendor[Rest]):
 
     async def _create(self, agents: Agents, name: str, human: str | None) -> str:
         self._unsure.add(name)
+        if self.brain is not None:
+            self.brain.renew()
+            self.brain.belongs_to(room=name)
         try:
             return await agents.create(
                 self._agent_id,
@@ -311,6 +319,8 @@ class ZegoAgent(JournaledVendor[Rest]):
         self._instances[name] = instance
         self._unsure.discard(name)
         self._told.set()
+        if self.brain is not None:
+            self.brain.belongs_to(instance=instance)
         if entry := self._entries.get(name):
             await self._journal.name(entry, f"{name}.{instance}")
 

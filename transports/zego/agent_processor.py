@@ -257,7 +257,7 @@ class ZegoAgentProcessor(FrameProcessor):
             case CutIn(played):
                 self._hear(told.told)
                 if self._agent.brain is not None:
-                    await self._agent.brain.cut(played)
+                    await self._agent.brain.cut(played, round_id=_exact(told.told.round))
             case _:
                 self._hear(told.told)
 
@@ -375,11 +375,11 @@ class ZegoAgentProcessor(FrameProcessor):
                 await self.push_frame(LLMFullResponseStartFrame())
             case Says(text):
                 await self.push_frame(_words(text))
-            case Finished(text):
+            case Finished(text, number):
                 self.messages.append({"role": "assistant", "content": text})
                 await self.push_frame(LLMFullResponseEndFrame())
                 if self._agent.brain is not None:
-                    await self._agent.brain.played(text)
+                    await self._agent.brain.played(text, round_id=_exact(number))
             case Cut():
                 await self._cut(report)
             case AgentBegan():
@@ -404,6 +404,11 @@ class ZegoAgentProcessor(FrameProcessor):
     @staticmethod
     def _now() -> float:
         return asyncio.get_running_loop().time()
+
+
+def _exact(number: int) -> int | None:
+    """The round as the vendor has it, if it is known exactly (see `agent_news`)."""
+    return number if 0 < number < 2**53 else None
 
 
 def _words(text: str) -> TTSTextFrame:

@@ -56,9 +56,10 @@ class Says:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The answer was heard."""
+    """The answer of this round was heard."""
 
     text: str
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +347,7 @@ class Talk:
         rest = each.more()
         each.shown += rest
         self._closed = max(self._closed, number)
-        return [*([Says(rest)] if rest else []), Finished(each.shown)]
+        return [*([Says(rest)] if rest else []), Finished(each.shown, number)]
 
     # Cut-ins
 

@@ -92,7 +92,7 @@ def test_whole_turn_is_told_once_and_in_order(hint: bool) -> None:
         Finished,
     ]
     assert PersonSaid("hello there") in heard.reports
-    assert heard.reports[-1] == Finished("Hi! How are you?")
+    assert heard.reports[-1] == Finished("Hi! How are you?", 7)
     assert heard.text == "Hi! How are you?"
 
 
@@ -180,16 +180,16 @@ def test_answer_that_was_heard_is_not_cut_a_moment_later() -> None:
     heard = Heard().hint(Answer("Yes."), Status(SPEAKING)).wait(1).hint(Status(IDLE))
     heard.hint(Voice(True), number=8).wait(1)
     assert heard.count(Cut) == 0
-    assert Finished("Yes.") in heard.reports
+    assert Finished("Yes.", 7) in heard.reports
 
 
 def test_next_answer_ends_the_one_before() -> None:
     heard = Heard().call(Answer("One."), Status(SPEAKING), number=7)
     heard.call(Status(SPEAKING), Answer("Two."), number=9)
     assert heard.count(AgentBegan) == 1
-    assert Finished("One.") in heard.reports
+    assert Finished("One.", 7) in heard.reports
     heard.call(Status(IDLE), number=9).wait(1)
-    assert heard.reports[-1] == Finished("Two.")
+    assert heard.reports[-1] == Finished("Two.", 9)
 
 
 def test_words_of_a_turn_whose_end_was_lost_are_told_with_the_answer() -> None:
