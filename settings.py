@@ -592,6 +592,11 @@ def _check_avatar(values: Mapping[str, Any]) -> None:
     if avatar == "zego-agent" and not all(values[each] for each in parts):
         named = " and ".join(each.upper() for each in parts)
         raise SettingsError(f"AVATAR=zego-agent needs {named}.")
+    if avatar in MANAGED and values["avatar_on_start_error"] == "local":
+        raise SettingsError(
+            f"AVATAR={avatar} hears, thinks and speaks as well: nothing goes on without it. Set"
+            " AVATAR_ON_START_ERROR=end."
+        )
     service = avatar.removesuffix("-alpha").removesuffix("-agent")
     if values.get(f"{service}_max_sessions") and not values["avatar_journal"]:
         raise SettingsError(

@@ -59,10 +59,12 @@ AGENT = {
 }
 
 
-def test_agent_needs_a_language_model_and_a_voice() -> None:
+def test_agent_needs_a_language_model_and_a_voice_and_nothing_goes_on_without_it() -> None:
     for missing in ("ZEGO_AGENT_LLM_URL", "ZEGO_AGENT_TTS_PARAMS"):
         with pytest.raises(settings.SettingsError, match=f"AVATAR=zego-agent needs .*{missing}"):
             load(**(AGENT | {missing: ""}))
+    with pytest.raises(settings.SettingsError, match="AVATAR_ON_START_ERROR=end"):
+        load(**AGENT, AVATAR_ON_START_ERROR="local")
     assert load(**AGENT, LANGUAGE="de").zego_agent_tts_params == {
         "app": {"appid": "zego_test", "token": "SECRET-voice"}
     }
