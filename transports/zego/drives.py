@@ -26,6 +26,7 @@ from ..avatar.errors import (
     RateLimited,
     UnexpectedReply,
     VendorRefused,
+    VendorUnreachable,
 )
 from ..avatar.events import Reserved
 from ..avatar.rest import NotDone
@@ -213,8 +214,7 @@ class DriveSocket:
 
     async def _begin(self, utterance: str, sample_rate: int) -> None:
         try:
-            async with self._preparing:
-                kept, line = await self._prepared(fresh_s=RESERVATION_S + KEPT_S)
+            kept, line = await self._prepared_to_begin()
         except VendorRefused as error:
             raise (ConnectionLost(self._vendor) if error.status in OVER else error) from None
         self._kept = None
@@ -225,6 +225,17 @@ class DriveSocket:
             del self._told[next(iter(self._told))]
         self._told[kept.drive.id] = _Told(utterance, was_started)
         await line.socket.send(start_text(kept.drive.id, sample_rate))
+
+    async def _prepared_to_begin(self) -> tuple[_Kept, _Line]:
+        async with self._preparing:
+            was_kept = self._kept is not None
+            try:
+                return await self._prepared(fresh_s=RESERVATION_S + KEPT_S)
+            except (VendorRefused, VendorUnreachable):
+                if not was_kept or self._kept is not None:
+                    raise
+            # Its connection was closed meanwhile, and its address has become too old.
+            return await self._prepared(fresh_s=RESERVATION_S + KEPT_S)
 
     async def _speak(self, pcm: bytes) -> None:
         driven = self._driven
