@@ -354,5 +354,5 @@ async def test_what_the_socket_says_is_read_counted_and_ends_nothing() -> None:
         for text in ("", "{", '{"Action": "Stop"}', "x" * 10_000):
             world.lines[0].inbox.put_nowait(text)
         await asyncio.sleep(0.1)
-        assert driven._odd.count == {"a text": 4}
+        assert driven._line.odd.count == {"a text": 4}
         assert world.over == "no"
