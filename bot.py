@@ -253,7 +253,7 @@ def main() -> None:
             tls=options.tls,
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
-            viewer=viewer.if_installed(PAGE, faces.api_url(config)),
+            viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 
+from . import control
 from .emulator import Emulator
 from .gateway import EMULATOR
 from .token04 import BadToken, Token04
@@ -61,6 +62,28 @@ async def logout(request: web.Request) -> web.Response:
     body = await request.json()
     request.app[EMULATOR].rooms.leave(request.match_info["room"], body["user"])
     return _told({"code": 0})
+
+
+@routes.post("/_emulator/instances/{id}/hear")
+async def hear(request: web.Request) -> web.Response:
+    """The user of an instance, who is in the room, says a `text`, which takes `seconds`."""
+    body = await request.json()
+    instance = request.app[EMULATOR].instance(request.match_info["id"])
+    if instance is None:
+        raise web.HTTPNotFound
+    try:
+        instance.hears(body["text"], float(body.get("seconds", 0.5)))
+    except ValueError as wrong:
+        return web.json_response({"error": str(wrong)}, status=400)
+    return _told({})
+
+
+@routes.post("/_emulator/rooms/{room}/send")
+async def send(request: web.Request) -> web.Response:
+    """A `user` sends a `content` of type 20 into a room; the answer, of type 22, comes there."""
+    body = await request.json()
+    control.receive(request.app[EMULATOR], request.match_info["room"], body["to"], body["content"])
+    return _told({})
 
 
 def _checked(emulator: Emulator, room: str, body: dict[str, Any]) -> Token04:

@@ -53,7 +53,7 @@ async def gateway(request: web.Request) -> web.Response:
     await asyncio.sleep(half_s + emulator.knobs.rest_delay_ms / 1_000 + late_s)
     if fault and fault.status is None:
         fault = None
-    body = await request.text()
+    body = (await request.read()).decode(errors="replace")
     answer = None
     if fault is None or fault.done:
         answer = _answered(emulator, request, body)

@@ -145,7 +145,7 @@ class Task:
             self._stop_now(self._now())
             self._schedule()
 
-    def turn(self, knobs: Knobs) -> None:
+    def behave(self, knobs: Knobs) -> None:
         """Other knobs from now on. Delays that were drawn stay."""
         self._knobs = self.avatar.knobs = knobs
         self.tick()
