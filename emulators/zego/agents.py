@@ -10,9 +10,10 @@ from typing import Any
 from .actions import Actions, Handler
 from .agent_terms import AGENT_ID, PRIORITIES, Agent, Kind, Terms, blocks, messages, terms
 from .codes import Code, Refused
+from .conversation import State
 from .emulator import Emulator
 from .fields import Fields
-from .instance import Instance, State
+from .instance import Instance
 
 actions = Actions("agent")
 
@@ -121,14 +122,14 @@ def send_speech(emulator: Emulator, fields: Fields) -> dict[str, Any]:
         raise fields.wrong("Text")
     priority, enqueue = _order(fields)
     keeps = fields.flag("AddHistory", default=True)
-    return {"Round": instance.say(text, priority, enqueue=enqueue, keeps=keeps)}
+    return {"Round": instance.talk.say(text, priority, enqueue=enqueue, keeps=keeps)}
 
 
 @actions.on("SendAgentInstanceLLM")
 def send_question(emulator: Emulator, fields: Fields) -> dict[str, Any]:
     instance = _conversing(emulator, fields)
     priority, enqueue = _order(fields)
-    number = instance.answer(
+    number = instance.talk.answer(
         fields.text("Text"),
         priority,
         enqueue=enqueue,
@@ -141,18 +142,18 @@ def send_question(emulator: Emulator, fields: Fields) -> dict[str, Any]:
 
 @actions.on("GetAgentInstanceMsgList")
 def history(emulator: Emulator, fields: Fields) -> dict[str, Any]:
-    told = _conversing(emulator, fields).history
+    told = _conversing(emulator, fields).talk.history
     return {"Total": len(told), "MessageList": list(told)}
 
 
 @actions.on("ResetAgentInstanceMsgList")
 def forget(emulator: Emulator, fields: Fields) -> None:
-    _conversing(emulator, fields).history.clear()
+    _conversing(emulator, fields).talk.history.clear()
 
 
 @actions.on("AddAgentInstanceMsg")
 def add(emulator: Emulator, fields: Fields) -> None:
-    _conversing(emulator, fields).history.extend(messages(fields))
+    _conversing(emulator, fields).talk.history.extend(messages(fields))
 
 
 def _button(act: Callable[[Instance], None]) -> Handler:
@@ -165,13 +166,13 @@ def _button(act: Callable[[Instance], None]) -> Handler:
             raise Refused(Code.SEQUENCE_OUTDATED)
         instance.sequence = sequence
         act(instance)
-        return {"Round": instance.round}
+        return {"Round": instance.talk.round}
 
     return handler
 
 
-actions.on("StartListening")(_button(lambda instance: instance.begin_listening(voice=False)))
-actions.on("StopListening")(_button(lambda instance: instance.end_listening()))
+actions.on("StartListening")(_button(lambda instance: instance.talk.begin_listening(voice=False)))
+actions.on("StopListening")(_button(lambda instance: instance.talk.end_listening()))
 
 
 # Below

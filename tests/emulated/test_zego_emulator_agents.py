@@ -316,13 +316,13 @@ async def test_who_speaks_while_it_speaks_cuts_it_and_it_knows_what_was_heard() 
         await emulator.until(lambda: len(seen) == 1)
         await emulator.until(lambda: instance.state.name == "SPEAKING")
         await emulator.hears(0.2)
-        first = instance.round
+        first = instance.talk.round
         instance.hears("stop", 0.05)
         ((_, cut),) = told(emulator, "Interrupted")
         assert (cut["Round"], cut["Reason"]) == (first, 1)
         assert "".join(words).startswith(cut["PlayedText"])
         assert 10 < len(cut["PlayedText"]) < 100
-        assert instance.history[-1] == {"Role": "assistant", "Content": cut["PlayedText"]}
+        assert instance.talk.history[-1] == {"Role": "assistant", "Content": cut["PlayedText"]}
         assert emulator.heard()[0].cut
         await emulator.until(lambda: len(seen) == 2)
         assert seen[1]["messages"][-1] == {"role": "user", "content": "stop"}
@@ -337,7 +337,7 @@ async def test_an_interrupt_leaves_an_llm_that_still_answers() -> None:
         instance.hears("tell me", 0.05)
         await emulator.until(lambda: instance.state.name == "SPEAKING")
         data = await client.ask("InterruptAgentInstance", AgentInstanceId=instance.id)
-        assert data["Round"] == instance.round
+        assert data["Round"] == instance.talk.round
         assert instance.state.name == "IDLE"
         assert told(emulator, "Interrupted")[0][1]["Reason"] == 4
         assert len(emulator.interruptions()) == 1
@@ -386,7 +386,7 @@ async def test_what_it_is_told_to_say_has_its_turn() -> None:
         instance.hears("nobody listens now", 0.01)
         await emulator.until(lambda: instance.state.name == "IDLE")
         assert [each.cut for each in emulator.heard()] == [True, False]
-        assert instance.history[-1]["Content"] == "more important"
+        assert instance.talk.history[-1]["Content"] == "more important"
         instance.hears("", 0.3)
         assert await say("not now") == 410001013
         assert await say("now", Priority="High") == 0
@@ -401,7 +401,7 @@ async def test_it_is_asked_by_its_back_end() -> None:
         await client.ask("SendAgentInstanceLLM", **about, Text="is it?", SystemPrompt="Say yes.")
         await emulator.until(lambda: emulator.heard() and emulator.heard()[0].ended_at)
         assert [each["content"] for each in seen[0]["messages"]] == ["Say yes.", "a", "is it?"]
-        assert [each["Content"] for each in instance.history] == ["a", "Yes."]
+        assert [each["Content"] for each in instance.talk.history] == ["a", "Yes."]
         await client.ask("ResetAgentInstanceMsgList", **about)
         assert (await client.ask("GetAgentInstanceMsgList", **about))["Total"] == 0
         await client.ask("UpdateAgentInstance", **about, LLM=llm("http://127.0.0.1:9/"))
@@ -415,7 +415,7 @@ async def test_a_parrot_needs_no_llm_and_a_page_can_make_a_person_speak() -> Non
         async with client.http.post(url, json={"text": "hello", "seconds": 1.0}) as reply:
             assert reply.status == 200
         await emulator.until(lambda: emulator.heard() and emulator.heard()[0].ended_at)
-        assert instance.history[-1]["Content"] == "You said: hello."
+        assert instance.talk.history[-1]["Content"] == "You said: hello."
         assert len(told(emulator, "UserAudioData")) == 1
         emulator.rooms.leave("room-1", "user-1")
         async with client.http.post(url, json={"text": "hello"}) as reply:
@@ -431,8 +431,8 @@ async def test_walkie_talkies_listen_while_the_button_is_pressed() -> None:
         await emulator.until(lambda: any(each["Cmd"] == 3 for each in room(emulator)))
         assert await client.code("StopListening", {**about, "Sequence": 5}) == 410001043
         await client.ask("StopListening", **about, Sequence=6)
-        await emulator.until(lambda: len(instance.history) == 2)
-        assert instance.history[0]["Content"] == "over"
+        await emulator.until(lambda: len(instance.talk.history) == 2)
+        assert instance.talk.history[0]["Content"] == "over"
     async with joined() as (_, client, instance):
         code = await client.code("StartListening", {"AgentInstanceId": instance.id})
         assert code == 410001042
