@@ -30,9 +30,10 @@ from ..avatar.errors import (
 from ..avatar.events import Reserved
 from ..avatar.rest import NotDone
 from .line import Line
+from .progress import Progress
 from .rest import NOT_STREAMING, OVER
 from .tasks import Drive, DriveStatus, Tasks, TaskStatus
-from .wire import Ask, Cut, Order, Start, Stop, Told, start_text, stop_text
+from .wire import Ask, Cut, Order, Start, Stop, start_text, stop_text
 
 RESERVATION_S = 300.0
 """How long the core may count on a reservation."""
@@ -50,11 +51,10 @@ TROUBLE_S = 10.0
 """For how long reservations may go wrong; tried again after these:"""
 AGAIN_S, RATE_LIMITED_S = 0.3, 1.0
 
+_OVER = (DriveStatus.FAILED, DriveStatus.ENDED, DriveStatus.INTERRUPTED)
+
 SHORT_LIVED_S = 5.0
 """A connection that was closed sooner is not made again before it is needed."""
-
-MOST_DRIVES = 64
-"""The status of so many may be still to come; the oldest is then forgotten."""
 
 
 @dataclass(slots=True)
@@ -66,14 +66,6 @@ class _Driven:
     sample_rate: int
     stopped: bool = False
     over: bool = False  # the vendor ended it by itself, before it was stopped
-
-
-@dataclass(slots=True)
-class _Told:
-    """A drive whose status is still of interest, and what was told of it."""
-
-    utterance: str
-    started: bool = False
 
 
 @dataclass(slots=True)
@@ -116,7 +108,7 @@ class DriveSocket:
         self._driven: _Driven | None = None
         self._between = asyncio.Event()  # drives: nothing more is to be sent of the last
         self._between.set()
-        self._told: dict[str, _Told] = {}
+        self._progress = Progress()
         self._cut: asyncio.Task[None] | None = None
         self._cut_at = 0.0
 
@@ -175,22 +167,13 @@ class DriveSocket:
 
     def drive_told(self, drive: str, status: DriveStatus, *, hint: bool) -> None:
         """How a drive goes, as the vendor says, or as a page does (`hint`)."""
-        told = self._told.get(drive)
-        if told is None or status is DriveStatus.QUEUED:
-            return
-        if status is DriveStatus.DRIVING:
-            if not told.started:
-                told.started = True
-                self._inbox.put_nowait(Told(told.utterance, status))
-            return
         driven = self._driven
-        if driven is not None and driven.id == drive and not driven.stopped:
+        if driven is not None and driven.id == drive and not driven.stopped and status in _OVER:
             if not hint:  # it had nothing to say for too long: what follows needs another drive
                 driven.over = True
                 self._between.set()
             return
-        del self._told[drive]
-        self._inbox.put_nowait(Told(told.utterance, status))
+        self._tell(drive, status)
 
     def task_told(self, status: int) -> None:
         """What becomes of the task, as the vendor says."""
@@ -205,12 +188,9 @@ class DriveSocket:
         except VendorRefused as error:
             raise (ConnectionLost(self._vendor) if error.status in OVER else error) from None
         self._kept = None
-        was_started = any(each.utterance == utterance for each in self._told.values())
         self._driven = _Driven(kept.drive.id, utterance, sample_rate)
         self._between.clear()
-        while len(self._told) >= MOST_DRIVES:
-            del self._told[next(iter(self._told))]
-        self._told[kept.drive.id] = _Told(utterance, was_started)
+        self._progress.begin(kept.drive.id, utterance)
         await self._line.send(start_text(kept.drive.id, sample_rate))
 
     async def _prepared_to_begin(self) -> _Kept:
@@ -230,7 +210,7 @@ class DriveSocket:
             return  # cut
         if driven.over:
             await self._begin(driven.utterance, driven.sample_rate)
-            self._told.pop(driven.id, None)
+            self._progress.forget(driven.id)
         await self._line.send(pcm)
 
     async def _end(self) -> None:
@@ -241,8 +221,8 @@ class DriveSocket:
         self._between.set()
         if not driven.over:
             await self._line.send(stop_text(driven.id))
-        elif told := self._told.pop(driven.id, None):
-            self._inbox.put_nowait(Told(told.utterance, DriveStatus.ENDED))
+        else:
+            self._tell(driven.id, DriveStatus.ENDED)
 
     # Reservations
 
@@ -332,7 +312,7 @@ class DriveSocket:
         self._wanted.clear()
         self._driven = None
         self._between.set()
-        self._told.clear()
+        self._progress.forget()
         self._cut_at = asyncio.get_running_loop().time()
         self._cut = self._spawn(self._interrupted(), "avatar interrupt")
 
@@ -367,6 +347,10 @@ class DriveSocket:
             await asyncio.wait({self._cut}, timeout=left_s)
 
     # Inside
+
+    def _tell(self, drive: str, status: DriveStatus) -> None:
+        if told := self._progress.told(drive, status):
+            self._inbox.put_nowait(told)
 
     def _finish(self) -> None:
         self._inbox.put_nowait(None)
