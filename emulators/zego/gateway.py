@@ -34,7 +34,7 @@ routes = web.RouteTableDef()
 
 @dataclass(slots=True)
 class Answer:
-    """What is answered, and about which session it was."""
+    """What is answered, in the vendor's envelope."""
 
     code: int
     message: str

@@ -178,6 +178,17 @@ async def test_streams_are_unique_and_tasks_limited() -> None:
         await client.create()
 
 
+async def test_ten_tasks_are_the_limit_unless_it_is_set() -> None:
+    async with vendor() as (_, client):
+        for number in range(10):
+            await client.create(f"stream-{number}")
+        body = {
+            "DigitalHumanConfig": {"DigitalHumanId": AVATAR},
+            "RTCConfig": {"RoomId": "room", "StreamId": "stream-11"},
+        }
+        assert await client.code("CreateDigitalHumanStreamTask", body) == 400000008
+
+
 async def test_a_task_ends_by_itself() -> None:
     async with vendor(deadline_speed=200) as (emulator, client):
         idle = await client.create("idle", MaxIdleTime=30)
