@@ -100,6 +100,7 @@ async def test_a_scripted_fault_replaces_one_reply(how: dict[str, Any]) -> None:
         except aiohttp.ServerDisconnectedError:
             assert how == {"status": 0}
         assert await client.code(QUERY) == 0
+        assert [each.code for each in emulator.record.calls] == [how.get("code"), 0]
 
 
 # Stream tasks
@@ -244,6 +245,16 @@ async def test_without_stop_a_drive_stalls_and_ends_later() -> None:
         await socket.send(counted(0.1))
         await over(emulator)
         assert emulator.heard()[0].audio == counted(0.2) + counted(0.1)
+
+
+async def test_a_socket_that_is_gone_without_stop_leaves_what_came_to_be_heard() -> None:
+    async with driving(stall_end_s=0.1, stalled_status=3) as (emulator, _, socket, drive):
+        await begin(socket, drive)
+        await socket.send(counted(0.3))
+        await socket.close()
+        await over(emulator)
+        assert emulator.heard()[0].audio == counted(0.3)
+        assert emulator.record.sent[-1].kind == "4/3"
 
 
 @pytest.mark.parametrize("cut_on", ["start", "reserve"])
