@@ -71,11 +71,11 @@ async def test_a_nonce_may_come_twice_unless_that_is_turned_off() -> None:
 
 async def test_ten_calls_of_an_action_are_taken_in_a_second() -> None:
     async with vendor(rate_limit=10) as (emulator, client):
-        codes = [await client.code(QUERY) for _ in range(14)]
-        assert codes[:10] == [0] * 10
-        assert codes.count(400010009) >= 3
+        codes = await asyncio.gather(*(client.code(QUERY) for _ in range(40)))
+        assert codes.count(0) >= 10
+        assert codes.count(400010009) == 40 - codes.count(0) > 0
         assert await client.code("GetTimbreList") == 0, "each action for itself"
-        assert emulator.most_in_a_second(QUERY) == 14
+        assert emulator.most_in_a_second(QUERY) > 10
 
 
 async def test_half_of_the_way_is_before_a_call_takes_effect_and_half_behind() -> None:
