@@ -50,6 +50,7 @@ from processors.transcript import TranscriptProcessor
 from processors.trouble import Part, TroubleProcessor
 from server import cli, runner, viewer
 from server.admission import Admission, admission
+from server.completions import Completions
 from server.errors import ServerError
 from server.ways import obstacles
 from services import providers
@@ -82,6 +83,11 @@ REFUSED = {
 """What a person is told of a message that was not taken."""
 
 MEMORY: Memory[Any] = Memory(now=time.monotonic)
+
+COMPLETIONS = Completions()
+"""Where a vendor's agent asks for its words; there is nothing to be found without one."""
+
+router = COMPLETIONS.router  # whoever serves this file serves it, too
 
 
 def preload() -> None:
@@ -254,6 +260,7 @@ def main() -> None:
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
             viewer=viewer.if_installed(PAGE, faces.api_url(config)),
+            router=router,
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

@@ -41,18 +41,6 @@ KEPT = 8
 """Answers of which something may still be told."""
 
 
-class BrainError(Exception):
-    """There is no answer."""
-
-
-class NoAnswer(BrainError):
-    """The language model failed, or had nothing to say."""
-
-
-class BrainOver(BrainError):
-    """The conversation has ended."""
-
-
 class _Heard(Enum):
     UNKNOWN = auto()
     WHOLE = auto()
@@ -166,16 +154,15 @@ class Brain:
         """What there is to say to this, piece by piece. It interrupts an answer from before.
 
         Who stops to listen interrupts it as well: close the iterator then. A round that is asked
-        once more takes the place of its first try.
+        once more takes the place of its first try. Nothing comes where the model fails, and where
+        the conversation is over.
 
         Args:
             text: What the person said.
             round_id: The vendor's name of this round, to be named in `played` and `cut`.
-
-        Raises:
-            NoAnswer: Nothing came.
-            BrainOver: Nothing comes any more.
         """
+        if self._over:
+            return
         answer = self._ask(text, round_id)
         frames = (_Asked(answer), _Begin(), LLMContextFrame(self._context))
         await self._worker.queue_frames(frames)
@@ -185,8 +172,6 @@ class Brain:
         finally:
             if not answer.is_over:
                 await self._interrupt(answer)
-        if answer.is_whole and not answer.text:
-            raise NoAnswer
 
     async def played(self, text: str, *, round_id: int | None = None) -> None:
         """The person has heard all of an answer, or of something else that was said to them.
@@ -216,8 +201,6 @@ class Brain:
             await self._interrupt(answer)
 
     def _ask(self, text: str, round_id: int | None) -> _Answer:
-        if self._over:
-            raise BrainOver
         if self._answers:
             self._leave(self._answers[-1])
         for before in self._answers:
@@ -253,7 +236,7 @@ class Brain:
             async with asyncio.timeout(SILENCE_S):
                 return await answer.pieces.get()
         except TimeoutError:
-            raise NoAnswer from None
+            return None
 
     async def _interrupt(self, answer: _Answer) -> None:
         answer.end(whole=False)

@@ -24,7 +24,7 @@ from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import FunctionCallFromLLM, FunctionCallParams
 
-from services.brain import SILENCE_S, Brain, BrainOver, NoAnswer
+from services.brain import SILENCE_S, Brain
 from services.llm import RulesLLMService
 
 pytestmark = pytest.mark.asyncio
@@ -303,8 +303,7 @@ async def test_result_of_before_does_not_lengthen_the_answer_that_runs() -> None
 
 async def test_model_that_fails_gives_no_answer_and_is_told_of() -> None:
     async with talking("!It is ill.", "Here again.") as talk:
-        with pytest.raises(NoAnswer):
-            await talk.ask("Hello?")
+        assert await talk.ask("Hello?") == ""
         assert await talk.ask("Hello?") == "Here again. "
         assert [each.error for each in talk.failures] == ["!It is ill."]
 
@@ -313,8 +312,7 @@ async def test_silence_has_an_end() -> None:
     async with talking(["slow"]) as talk:
         talk.context.set_tools([forever])
         talk.model._script = deque([["forever"], "Yes."])
-        with pytest.raises(NoAnswer):
-            await talk.ask("Hello?")
+        assert await talk.ask("Hello?") == ""
         assert await talk.ask("Hello?") == "Yes. "
 
 
@@ -328,8 +326,7 @@ async def test_end_of_the_conversation_ends_the_answer() -> None:
     async with talking("One two three four five.") as talk:
         listening = await talk.begin("Count.")
     assert await listening == "One "
-    with pytest.raises(BrainOver):
-        await talk.ask("Hello?")
+    assert await talk.ask("Hello?") == ""
 
 
 async def test_pipeline_that_ends_by_itself_ends_the_answer() -> None:
