@@ -20,6 +20,7 @@ from server.completions import LARGEST_BODY
 from tests.emulated.serving import DEADLINE_S, ROOT, Place, Server, free_port, ticket
 from tests.emulated.standins.openai import Call, Hold, OpenAI, Reply, Say
 from tests.emulated.standins.serving import KEY, Refuse
+from tests.emulated.visitor import running_bot
 
 pytestmark = pytest.mark.asyncio
 
@@ -186,8 +187,10 @@ async def test_only_the_key_of_this_session_finds_anything(host: Host) -> None:
             assert (status, answer["error"]["code"]) == (404, "not_found"), key
         assert (await other.ask(HELLO, url=agent.url))[0] == 404
         assert (await agent.ask(HELLO, url=f"{host.origin}/v1/chat/completions"))[0] == 404
-        with pytest.raises(openai.NotFoundError):
-            await agent.client("wrong").chat.completions.create(model="any", **HELLO)  # type: ignore[call-overload]
+        async with agent.client("wrong") as client:
+            asked: Any = {"model": "any", **HELLO}
+            with pytest.raises(openai.NotFoundError):
+                await client.chat.completions.create(**asked)
         assert (await agent.ask(HELLO))[0] == 200
         before = agent.key
         await agent.tell("renew")
@@ -341,7 +344,23 @@ async def test_failure_of_the_model_is_an_error_without_a_secret(
         assert answer["choices"][0]["message"]["content"] == "Back. "
 
 
-async def test_first_words_come_at_once(host: Host, record_property: Any) -> None:
+async def test_other_faces_have_nothing_there(tmp_path: Path) -> None:
+    asked = json.dumps(HELLO).encode()
+    async with running_bot(tmp_path, str(ROOT / "bot.py"), GREETING="Hi.") as bot:
+        place = Place(bot.origin, int(bot.origin.rpartition(":")[2]))
+        session = "11111111-2222-3333-4444-555555555555"
+        for path, status in (("/v1/chat/completions", 404), (f"/sessions/{session}/v1", 404)):
+            assert (await asyncio.to_thread(place.ask, "POST", path, asked))[0] == status
+        path = f"/sessions/{session}/v1/chat/completions"
+        for shown in ({}, {"Authorization": "Bearer key"}):
+            headers = {"Origin": "", **shown}
+            status, _, answer = await asyncio.to_thread(place.ask, "POST", path, asked, **headers)
+            assert (status, json.loads(answer)["error"]["code"]) == (404, "not_found")
+        headers = {"Origin": "https://elsewhere.example"}
+        assert (await asyncio.to_thread(place.ask, "POST", path, asked, **headers))[0] == 403
+
+
+async def test_first_words_come_at_once(host: Host) -> None:
     took_ms = []
     async with host.session() as agent:
         for number in range(50):
@@ -350,5 +369,4 @@ async def test_first_words_come_at_once(host: Host, record_property: Any) -> Non
                 await answer.content.readuntil(b"\n\n")
                 took_ms.append(1000 * (time.perf_counter() - began))
                 await answer.read()
-    record_property("first_chunk_ms", took_ms)
     assert statistics.median(took_ms) < 100, took_ms
