@@ -34,6 +34,8 @@ from pipecat.processors.aggregators.llm_response_universal import LLMAssistantAg
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.workers.runner import WorkerRunner
 
+__all__ = ["Brain"]
+
 SILENCE_S = 60.0
 """How long an answer may bring nothing; longer than any language model or tool of ours takes."""
 
@@ -113,9 +115,10 @@ class Brain:
 
     Args:
         context: The conversation so far, with the tools.
-        *processors: The language model, with processors around it where there are any, in the
+        processors: The language model, with processors around it where there are any, in the
             order in which they would stand between the two context aggregators.
-        failed: Told of every error in there.
+        failed: Told of every error in there. A bot hands it on to its own pipeline, upstream from
+            the end, where errors come from: `partial(worker.queue_frame, direction=UPSTREAM)`.
     """
 
     def __init__(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -14,18 +15,22 @@ from pipecat.frames.frames import (
     EndFrame,
     ErrorFrame,
     Frame,
+    InputTransportStartAudioStreamingFrame,
     LLMContextFrame,
     LLMFullResponseEndFrame,
     LLMFullResponseStartFrame,
     LLMTextFrame,
+    OutputTransportMessageUrgentFrame,
     TTSSpeakFrame,
 )
 from pipecat.processors.aggregators.llm_context import LLMContext
 from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import FunctionCallFromLLM, FunctionCallParams
 
+from processors.trouble import Part, TroubleProcessor
 from services.brain import SILENCE_S, Brain
 from services.llm import RulesLLMService
+from tests.unit.services.running import running
 
 pytestmark = pytest.mark.asyncio
 
@@ -308,6 +313,19 @@ async def test_model_that_fails_gives_no_answer_and_is_told_of() -> None:
         assert [each.error for each in talk.failures] == ["!It is ill."]
 
 
+async def test_failure_is_told_by_the_pipeline_that_knows_the_page() -> None:
+    model = Model("!It is ill.")
+    trouble = TroubleProcessor({model: Part("The brain")})
+    async with running(trouble) as bot:
+        await bot.send(InputTransportStartAudioStreamingFrame())
+        brain = Brain(LLMContext([]), model, failed=bot.send_upstream)
+        async with brain.awake():
+            assert [piece async for piece in brain.answer("Hello?")] == []
+            notice = await bot.sink.next(OutputTransportMessageUrgentFrame)
+            assert "The brain gave no answer." in str(notice)
+            assert await bot.sink.next(TTSSpeakFrame)  # and it is said
+
+
 async def test_silence_has_an_end() -> None:
     async with talking(["slow"]) as talk:
         talk.context.set_tools([forever])
@@ -346,3 +364,39 @@ async def test_rules_answer_and_remember() -> None:
         await brain.played("".join(first))
         again = [piece async for piece in brain.answer("What is my name?")]
         assert "".join(again) == "Your name is Maria."
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "unnamed"])
+@pytest.mark.parametrize("seed", range(30))
+async def test_context_is_what_was_heard_however_late_and_often_it_is_told(
+    seed: int, named: bool
+) -> None:
+    chance = random.Random(seed)
+    rounds = range(1, 7)
+    answers = {each: " ".join(f"w{each}x{i}" for i in range(1, 6)) for each in rounds}
+    heard = {each: chance.randint(1 - named, 5) for each in rounds}  # words
+    async with talking(*answers.values()) as talk:
+        late: list[int] = []
+        for each in rounds:
+            listening = asyncio.create_task(talk.ask(f"q{each}", each if named else None))
+            # The vendor may hang up as soon as it has what will be heard of it.
+            await asyncio.sleep(WORD_S * (chance.uniform(heard[each] + 0.5, 7)))
+            if not listening.done():
+                listening.cancel()
+            await asyncio.wait({listening})
+            late += [each] * chance.randint(1, 3)
+            if chance.random() < 0.5:
+                chance.shuffle(late)
+                told, late = late[:2], late[2:]
+            else:
+                told = []
+            for one in [*told, *(late if each == rounds[-1] else [])]:
+                words = " ".join(answers[one].split()[: heard[one]])
+                tell = talk.brain.played if heard[one] == 5 else talk.brain.cut
+                await tell(words, round_id=one if named else None)
+        expected = []
+        for each in rounds:
+            expected.append(f"u: q{each}")
+            if heard[each]:
+                expected.append("a: " + " ".join(answers[each].split()[: heard[each]]))
+        assert talk.said == expected
