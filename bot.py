@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from fastapi import APIRouter
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -87,7 +88,9 @@ MEMORY: Memory[Any] = Memory(now=time.monotonic)
 COMPLETIONS = Completions()
 """Where a vendor's agent asks for its words; there is nothing to be found without one."""
 
-router = COMPLETIONS.router  # whoever serves this file serves it, too
+router = APIRouter()
+"""What a launcher's process answers besides, for its session."""
+router.include_router(COMPLETIONS.router)
 
 
 def preload() -> None:
@@ -259,8 +262,8 @@ def main() -> None:
             tls=options.tls,
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
-            viewer=viewer.if_installed(PAGE, faces.api_url(config)),
-            router=router,
+            viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
+            router=COMPLETIONS.router,
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

@@ -76,6 +76,7 @@ class Face:
         slots: The variable that says how many sessions the account may have at once.
         api_url: The address of its API.
         build: Makes the vendor of one conversation.
+        viewer: The kind of room that it is in, by `server.viewer.CLIENTS`.
     """
 
     title: str
@@ -85,6 +86,7 @@ class Face:
     slots: str
     api_url: Callable[[Settings], str]
     build: Callable[[Settings, Journal], PaidVendor]
+    viewer: str = "livekit"
 
 
 def preload(config: Settings) -> None:
@@ -167,6 +169,11 @@ def journal_needed(config: Settings) -> Iterator[None]:
 def api_url(config: Settings) -> str | None:
     """Where the vendor's API is; None where the page draws the face."""
     return FACES[config.avatar].api_url(config) if config.avatar in FACES else None
+
+
+def viewer(config: Settings) -> str | None:
+    """The kind of room that the vendor's face is in; None where the page draws the face."""
+    return FACES[config.avatar].viewer if config.avatar in FACES else None
 
 
 def explain(config: Settings, error: Exception) -> str | None:
@@ -293,5 +300,6 @@ FACES: Mapping[str, Face] = {
         "ZEGO_MAX_SESSIONS",
         lambda config: config.zego_digital_human_api_url,
         _zego,
+        viewer="zego",
     ),
 }

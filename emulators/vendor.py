@@ -42,7 +42,8 @@ class Session(Protocol):
 
     def end(self, reason: str) -> None: ...
 
-    def turn(self, knobs: Any) -> None: ...
+    def behave(self, knobs: Any) -> None:
+        """Takes other habits."""
 
     def told(self) -> dict[str, Any]:
         """Returns how it is, as `/_emulator/sessions` tells it."""
@@ -134,7 +135,7 @@ class Vendor(ABC, Generic[K, S]):
         """Turns knobs, for sessions that run as well."""
         self.knobs = self.knobs.turned(changes)
         for each in self.sessions.values():
-            each.turn(self.knobs)
+            each.behave(self.knobs)
 
     def fail(self, call: str, **how: Any) -> None:
         """Lets the next reply of an operation go wrong: the fields of `Fault`."""

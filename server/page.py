@@ -45,6 +45,7 @@ ASSETS = (
     "style.css",
     "viewer.js",
     "visemes.js",
+    "zego-room.js",
 )
 """What `/assets/…` serves. `index.html` is served at `/`."""
 

@@ -80,7 +80,7 @@ export class Call {
     };
     this.#microphone = new Microphone(ears, microphone);
     this.#viewer = new Viewer(video, {
-      onSay: (type) => this.#connection.send("client-message", { t: type, d: {} }),
+      onSay: (type, data = {}) => this.#connection.send("client-message", { t: type, d: data }),
       onShown: listener.onVideo,
       onTrouble: (sentence) => listener.onTrouble("video", sentence),
     });

@@ -1,16 +1,29 @@
 import { LiveKitRoom } from "./livekit-room.js";
 import { Reconnection } from "./reconnection.js";
+import { ZegoRoom } from "./zego-room.js";
 
 const CHECK_MS = 100;
 const STALL_MS = 1_200;
 
 /** Who plays a room, by the `kind` that the bot names. */
-const ROOMS = new Map([["livekit", LiveKitRoom]]);
+const ROOMS = new Map([
+  ["livekit", LiveKitRoom],
+  ["zego", ZegoRoom],
+]);
+
+/**
+ * What a room tells its owner.
+ * @typedef {object} RoomListener
+ * @property {(tracks: {picture: MediaStreamTrack | null, sound: MediaStreamTrack | null}) => void} onTracks what there is of the avatar now
+ * @property {() => void} onGone the room was lost, and may be there again
+ * @property {() => void} onExpiring another token is needed
+ * @property {(drive: {drive_id: string, status: number}) => void} onDrive what the vendor tells of the avatar's speech
+ */
 
 /**
  * What a viewer tells its owner.
  * @typedef {object} ViewerListener
- * @property {(type: string) => void} onSay what the bot has to know
+ * @property {(type: string, data?: object) => void} onSay what the bot has to know
  * @property {(shown: boolean) => void} onShown the video takes the drawn face's place, or gives it back
  * @property {(sentence: string | null) => void} onTrouble null: it is over
  */
@@ -76,19 +89,27 @@ export class Viewer {
     this.#listener.onTrouble(null);
   }
 
-  #enter({ kind, url, token }) {
+  #enter(place) {
+    if (this.#room?.renew?.(place)) return; // with another token, it goes on where it is
     this.leave();
-    const Room = ROOMS.get(kind);
+    const Room = ROOMS.get(place.kind);
     if (Room === undefined) return;
     const reconnection = new Reconnection();
     const again = () => reconnection.run(join).then(arrived, giveUp);
-    const join = () => room.join(url, token);
+    const join = () => room.join();
     const arrived = () => this.#room === room && this.#listener.onTrouble(null);
-    const giveUp = () => this.#room === room && this.#listener.onTrouble("The avatar's picture cannot be had. The drawn face speaks in its place.");
-    const room = new Room({
+    const giveUp = () => {
+      if (this.#room !== room) return;
+      this.leave();
+      this.#listener.onTrouble("The avatar's picture cannot be had. The drawn face speaks in its place.");
+    };
+    const listener = {
       onTracks: (tracks) => this.#play(tracks),
       onGone: again,
-    });
+      onExpiring: () => this.#listener.onSay("avatar-watch"),
+      onDrive: (drive) => this.#listener.onSay("avatar-drive", drive),
+    };
+    const room = new Room(listener, place);
     this.#room = room;
     this.#audio.muted = false;
     this.#timer = setInterval(() => this.#check(), CHECK_MS);

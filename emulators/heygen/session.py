@@ -157,7 +157,7 @@ class Session:
         self._schedule()
         self.record.changed()
 
-    def turn(self, knobs: Knobs) -> None:
+    def behave(self, knobs: Knobs) -> None:
         """Other knobs from now on. Delays that were drawn stay."""
         self._knobs = self.avatar.knobs = knobs
         self._encoder.dialect = knobs.dialect

@@ -10,8 +10,27 @@ the drive sockets and `/_emulator/…` share one port. What it knows of a task (
 when. Delays are drawn per session from a seed that no client sees.
 
 Where the documents are silent or contradict each other there is a knob
-(`python -m emulators.zego --help` lists all), and its default is the one that a careless client
-fails with.
+(`python -m emulators.zego --help` lists all), and its default is the one that is likely, or that a
+careless client fails with:
+
+* `cut_on`: whether `DriveByWsStream` cuts what plays, or the Start of the new drive.
+* `rate_limit`, `rate_burst`, `agent_rate_code`: for whom calls are counted, and what AI Agent says.
+* `refused_status`: the HTTP status of a refusal; `replays`: whether a nonce may come twice.
+* `connected_delay_ms`, `drain_ms`, `retention_s`: how long a task takes to stream and to stop, and
+  how long it is known afterwards, with status 5.
+* `first_frame_ms`, `stall_end_s`, `stalled_status`, `interrupted_status`: when a face begins, what
+  becomes of a drive without a Stop, and what is told of one that is cut.
+* `address_s`, `reuse_drive`, `second_socket`, `bad_frame`, `socket_replies`, `ping_s`,
+  `socket_idle_s`: what a drive socket puts up with; it says nothing, as far as anybody knows.
+* `callback_time`, `callback_retry`: seconds or milliseconds, and whether a retry is the same again.
+* `add_answer`: what a page of the documents says and the guide denies.
+
+Guesses without a knob: that a socket with a bad token is answered 401, and a second one that is
+refused 409; that neither a reservation nor an interrupt keeps a task from being idle; that an agent
+remembers what was played of an answer, by whole words; that something less important than what is
+said is refused; which actions a live digital human refuses; the order of the gateway's checks.
+
+Left out: MetaInfo, filters of what is spoken, ZIM, and CDN streams, which are accepted and unseen.
 """
 
 from ..faults import Fault

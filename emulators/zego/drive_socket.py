@@ -48,14 +48,18 @@ async def drive_socket(request: web.Request) -> web.WebSocketResponse:
 
 
 async def _read(socket: web.WebSocketResponse, task: Task, line: Line, idle_s: float) -> None:
-    while True:
-        try:
-            message = await socket.receive(timeout=idle_s or None)
-        except TimeoutError:
-            line.outbox.put_nowait(Hangup(1000))
-            await socket.receive()
-            return
-        await task.reading.wait()
-        if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
-            return
-        task.receive(line, message.data)
+    loop, idle = asyncio.get_running_loop(), None
+    try:
+        while True:
+            if idle_s:  # pongs do not count
+                idle = loop.call_later(idle_s, line.outbox.put_nowait, Hangup(1000))
+            message = await socket.receive()
+            if idle:
+                idle.cancel()
+            await task.reading.wait()
+            if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
+                return
+            task.receive(line, message.data)
+    finally:
+        if idle:
+            idle.cancel()

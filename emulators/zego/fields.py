@@ -40,7 +40,9 @@ class Fields:
         value = self.data.get(name)
         if value in (None, "") and default is not None:
             return default
-        if not isinstance(value, str) or not value or len(value.encode()) > limit:
+        if not isinstance(value, str) or not value:
+            raise self.wrong(name)
+        if len(value.encode(errors="surrogatepass")) > limit:
             raise self.wrong(name)
         if pattern and not pattern.fullmatch(value):
             raise self.wrong(name)
@@ -55,7 +57,7 @@ class Fields:
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.wrong(name)
-        if not low <= value <= high:
+        if not low <= value <= high:  # nor is what is no number
             raise self.wrong(name)
         return value
 
@@ -72,7 +74,7 @@ class Fields:
             raise self.wrong(name)
         return str(value)
 
-    def list(self, name: str, *, limit: int) -> list[Any]:
+    def array(self, name: str, *, limit: int) -> list[Any]:
         value = self.data.get(name, [])
         if not isinstance(value, list) or len(value) > limit:
             raise self.wrong(name)

@@ -27,7 +27,7 @@ class Knobs(Habits):
     # Digital human: the stream task
     avatars: str = knob("", "ids of the digital humans that exist, with commas; empty: any")
     concurrency_limit: int = knob(10, "stream tasks at a time; 0: any number")
-    connected_delay_ms: float = knob(300, "task created → streaming, at least; five times at most")
+    connected_delay_ms: float = knob(300, "created → streaming, at least; five times at most")
     never_connected: bool = knob(False, "a task never streams")
     fail_reason: str = knob("", "why every new task fails; empty: it does not")
     drain_ms: float = knob(200, "stop → stopped")
@@ -59,6 +59,13 @@ class Knobs(Habits):
     deflate: bool = knob(False, "accept permessage-deflate where the client offers it")
     close_after_ms: float = knob(0, "close every socket this long after it opened; 0: do not")
     close_code: int = knob(1011, "the code of that close; 0 breaks the connection without one")
+
+    # AI Agent
+    instance_limit: int = knob(10, "agent instances at a time; 0: any number")
+    face_limit: int = knob(10, "those with a digital human; 0: any number")
+    llm: Literal["asked", "parrot"] = knob("asked", "the agent's LLM is, or it repeats the person")
+    llm_timeout_s: float = knob(15, "silence of the LLM that is an exception")
+    add_answer: bool = knob(True, "AddAnswerToHistory, where it is not given")
 
     # What it calls
     callback_url: str = knob("", "where it posts events; empty: nowhere")

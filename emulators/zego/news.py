@@ -17,8 +17,11 @@ from ..weather import About, arrivals
 from . import signature
 from .knobs import Knobs
 
+_PATIENCE = aiohttp.ClientTimeout(total=5)
+
 NOTICE = 1
-"""`msgType` of a room message that tells something."""
+ANSWER = 22
+"""`msgType` of a room message: it tells something, or answers what was asked there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +55,21 @@ class News:
         listeners: Told of each room message, at once.
     """
 
-    def __init__(self, knobs: Callable[[], Knobs], random: Random, record: Record) -> None:
+    def __init__(
+        self,
+        knobs: Callable[[], Knobs],
+        random: Random,
+        record: Record,
+        http: aiohttp.ClientSession,
+    ) -> None:
         self.deliveries: list[Delivery] = []
         self.messages: list[RoomMessage] = []
         self.listeners: list[Callable[[RoomMessage], None]] = []
         self._knobs = knobs
         self._random = random
         self._record = record
-        self._http: aiohttp.ClientSession | None = None
+        self._http = http
+        self._closed = False
         self._posting: set[asyncio.Task[None]] = set()
 
     def call(
@@ -67,7 +77,7 @@ class News:
     ) -> None:
         """Posts an event to the back end, signed; `stamp` is its Timestamp."""
         self._note(session, kind, body)
-        if not self._knobs().callback_url:
+        if self._closed or not self._knobs().callback_url:
             return
         for delay_s in arrivals(about, self._knobs(), self._random):
             posting = asyncio.create_task(self._post(session, body, stamp, delay_s))
@@ -78,16 +88,24 @@ class News:
         """Sends a message into a room."""
         for delay_s in arrivals(about, self._knobs(), self._random):
             text = json.dumps(content, separators=(",", ":"))
-            asyncio.get_running_loop().call_later(delay_s, self._heard, room, sender, text)
+            loop = asyncio.get_running_loop()
+            if delay_s:
+                loop.call_later(delay_s, self._heard, room, sender, text)
+            else:
+                loop.call_soon(self._heard, room, sender, text)
+
+    def answer(self, room: str, sender: str, content: dict[str, Any]) -> None:
+        """Answers what somebody sent into a room."""
+        text = json.dumps(content, separators=(",", ":"))
+        asyncio.get_running_loop().call_soon(self._heard, room, sender, text, ANSWER)
 
     async def aclose(self) -> None:
         """What is not delivered is lost."""
+        self._closed = True
         for each in self._posting:
             each.cancel()
         if self._posting:
             await asyncio.wait(self._posting)
-        if self._http:
-            await self._http.close()
 
     def signed(self, body: dict[str, Any], stamp: str | int) -> dict[str, Any]:
         """Returns the body of a callback with its signature."""
@@ -119,16 +137,14 @@ class News:
                 signed = self.signed(body, stamp)
 
     async def _try(self, url: str, body: dict[str, Any]) -> int:
-        if self._http is None:
-            self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=5))
         try:
-            async with self._http.post(url, json=body) as reply:
+            async with self._http.post(url, json=body, timeout=_PATIENCE) as reply:
                 return reply.status
         except (aiohttp.ClientError, TimeoutError):
             return 0
 
-    def _heard(self, room: str, sender: str, text: str) -> None:
-        message = RoomMessage(asyncio.get_running_loop().time(), room, sender, NOTICE, text)
+    def _heard(self, room: str, sender: str, text: str, kind: int = NOTICE) -> None:
+        message = RoomMessage(asyncio.get_running_loop().time(), room, sender, kind, text)
         self.messages.append(message)
         for each in self.listeners:
             each(message)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import aiohttp
 from aiohttp import web
 
-from .. import admin
+from .. import admin as any_admin
 from ..serving import listening
-from . import drive_socket, gateway
+from . import admin, drive_socket, gateway
 from .certificate import Certificate
 from .emulator import Emulator
 from .knobs import Knobs
@@ -19,8 +20,8 @@ from .knobs import Knobs
 def application(emulator: Emulator) -> web.Application:
     """Returns REST, sockets and `/_emulator/…` as one application."""
     app = web.Application(client_max_size=4 * 2**20)
-    app[gateway.EMULATOR] = app[admin.VENDOR] = emulator
-    for part in (gateway, drive_socket, admin):
+    app[gateway.EMULATOR] = app[any_admin.VENDOR] = emulator
+    for part in (gateway, drive_socket, any_admin, admin):
         app.add_routes(part.routes)
     return app
 
@@ -37,11 +38,14 @@ async def serve(
         seed: What its hidden delays are drawn from; any, if none is given.
         knobs: Fields of `Knobs`.
     """
-    emulator = Emulator(Knobs().turned(knobs), seed=seed)
-    if emulator.knobs.drive_tls:
-        emulator.certificate = Certificate(host)
-    secured = emulator.certificate.context if emulator.certificate else None
-    async with listening(application(emulator), host, port, secured=secured) as addresses:
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(aiohttp.ClientSession())
+        emulator = Emulator(Knobs().turned(knobs), http, seed=seed)
+        if emulator.knobs.drive_tls:
+            emulator.certificate = Certificate(host)
+        secured = emulator.certificate.context if emulator.certificate else None
+        serves = listening(application(emulator), host, port, secured=secured)
+        addresses = await stack.enter_async_context(serves)
         emulator.url = f"http://{addresses[0]}"
         emulator.drive_address = addresses[-1]
         try:

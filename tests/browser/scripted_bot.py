@@ -17,10 +17,12 @@ class ScriptedBot:
 
     Attributes:
         heard: Types of the page's client messages, in order.
+        details: What each of them came with, those that are forgotten included.
     """
 
     def __init__(self, avatar: str) -> None:
         self.heard: list[str] = []
+        self.details: list[dict[str, Any]] = []
         self.connections: list[WebSocketRoute] = []
         self._avatar = avatar
         self._changed = asyncio.Event()
@@ -59,6 +61,7 @@ class ScriptedBot:
             self.say("session", stt="local", llm="openai", tts="local", avatar=self._avatar)
         elif said["type"] == "client-message":
             self.heard.append(said["data"]["t"])
+            self.details.append(said["data"]["d"])
         self._changed.set()
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:

@@ -126,3 +126,13 @@ def counted(seconds: float) -> bytes:
     """Samples that count up, so that each can be told from the others."""
     count = int(seconds * RATE_HZ)
     return b"".join((each % 65_536).to_bytes(2, "little") for each in range(count))
+
+
+async def over(emulator: Emulator, drives: int = 1) -> None:
+    """Returns when so many drives were heard, and none is."""
+
+    def are() -> bool:
+        said = emulator.heard()
+        return len(said) == drives and all(each.ended_at for each in said)
+
+    await emulator.until(are)

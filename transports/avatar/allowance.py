@@ -13,17 +13,22 @@ import hashlib
 import struct
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from loguru import logger
 
 from .shared_file import shared_file
 
-WINDOW_S = 1.1
-"""A second, and what may lie between the ways of two calls to the vendor."""
+WINDOW_S = 1.25
+"""A second, and what two calls may differ in on their way to the vendor: a loop that was busy, a
+connection that had to be made."""
 
 FARTHEST_S = 60.0
 """A time that lies farther ahead is of before the machine's last start."""
+
+LOCKED_S, LOCKED_TIMES = 0.002, 100
+"""How often, and after how long, to look again whether another process has done with the file."""
 
 _here: dict[str, list[float]] = {}  # where there is no folder
 
@@ -56,28 +61,44 @@ class Allowance:
 
     async def take(self, kind: str) -> None:
         """Returns when a call of this kind may be made."""
-        wait_s = self.book(kind)
+        for _ in range(LOCKED_TIMES):
+            with suppress(BlockingIOError):
+                wait_s = self.book(kind)
+                break
+            await asyncio.sleep(LOCKED_S)
+        else:
+            wait_s = self._book_here(kind, self._clock())
         if wait_s > 0:
             await asyncio.sleep(wait_s)
 
     def book(self, kind: str) -> float:
-        """Note a call of this kind; returns in how many seconds it may be made."""
-        name = hashlib.sha256(f"{self._account}\0{kind}".encode()).hexdigest()[:24]
+        """Note a call of this kind; returns in how many seconds it may be made.
+
+        Raises:
+            BlockingIOError: Another process notes one at this moment.
+        """
         now = self._clock()
         if self._folder is not None:
             try:
-                at = self._book_in(self._folder / f"calls-{name}", now)
+                return self._book_in(self._folder / f"calls-{self._name(kind)}", now) - now
+            except BlockingIOError:
+                raise
             except OSError as error:
                 logger.warning(f"calls are counted in this process only: {error.strerror}")
-            else:
-                return at - now
+        return self._book_here(kind, now)
+
+    def _name(self, kind: str) -> str:
+        return hashlib.sha256(f"{self._account}\0{kind}".encode()).hexdigest()[:24]
+
+    def _book_here(self, kind: str, now: float) -> float:
+        name = self._name(kind)
         times = _here.get(name, [])
         at = self._next(times, now)
         _here[name] = [*times, at][-self._most :]
         return at - now
 
     def _book_in(self, file: Path, now: float) -> float:
-        with shared_file(file) as opened:
+        with shared_file(file, locked_s=0.0) as opened:
             text = opened.read(8 * self._most)
             times = [at for (at,) in struct.iter_unpack("<d", text[: len(text) // 8 * 8])]
             at = self._next(times, now)

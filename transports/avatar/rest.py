@@ -20,6 +20,9 @@ from .errors import RateLimited, UnexpectedReply, VendorUnreachable
 
 CALL_TIMEOUT_S = 10.0
 CONNECT_TIMEOUT_S = 5.0
+KEPT_OPEN_S = 60.0
+"""A connection, for the next call: what cuts an avatar short should not have to make one."""
+
 LARGEST_REPLY_BYTES = 2**20
 LONGEST_PAUSE_S = 5.0
 """Who is asked to wait for longer is not kept waiting: the error says so at once."""
@@ -49,7 +52,11 @@ class Rest:
 
     async def __aenter__(self) -> Self:
         timeout = aiohttp.ClientTimeout(total=CALL_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
-        self._http = aiohttp.ClientSession(timeout=timeout, headers={"Accept": "application/json"})
+        self._http = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(keepalive_timeout=KEPT_OPEN_S),
+            timeout=timeout,
+            headers={"Accept": "application/json"},
+        )
         return self
 
     async def __aexit__(

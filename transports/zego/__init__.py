@@ -9,6 +9,7 @@ not documented (what the drive socket says, when a drive cuts the one before, ho
 for the worse.
 """
 
+from ..avatar.trust import Trust
 from .callbacks import CallbackRefused, Callbacks, DriveTold, TaskTold
 from .vendor import PROFILE, TEST_HUMAN, ZegoVendor
 
@@ -19,5 +20,6 @@ __all__ = [
     "Callbacks",
     "DriveTold",
     "TaskTold",
+    "Trust",
     "ZegoVendor",
 ]

@@ -34,7 +34,12 @@ class CallbackRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class TaskTold:
-    """What becomes of a task."""
+    """What becomes of a task.
+
+    Attributes:
+        task: The vendor's id of it.
+        status: Where it is.
+    """
 
     task: str
     status: TaskStatus
@@ -42,7 +47,13 @@ class TaskTold:
 
 @dataclass(frozen=True, slots=True)
 class DriveTold:
-    """How a drive of a task goes."""
+    """How a drive of a task goes.
+
+    Attributes:
+        task: The vendor's id of it.
+        drive: The vendor's id of the drive.
+        status: Where that is.
+    """
 
     task: str
     drive: str

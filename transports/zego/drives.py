@@ -29,7 +29,7 @@ from ..avatar.errors import (
 )
 from ..avatar.events import Reserved
 from ..avatar.rest import NotDone
-from .rest import OVER
+from .rest import NOT_STREAMING, OVER
 from .tasks import Drive, DriveStatus, Tasks, TaskStatus
 from .wire import Ask, Cut, Odd, Order, Start, Stop, Told, start_text, stop_text
 
@@ -46,7 +46,8 @@ CUT_AGAIN_S = (0.0, 0.15, 0.3)
 """Before each try of one that was certainly not carried out."""
 
 TROUBLE_S = 10.0
-"""For how long reservations may go wrong."""
+"""For how long reservations may go wrong; tried again after these:"""
+AGAIN_S, RATE_LIMITED_S = 0.3, 1.0
 
 SHORT_LIVED_S = 5.0
 """A connection that was closed sooner is not made again before it is needed."""
@@ -133,7 +134,7 @@ class DriveSocket:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._prepare()
+            await self._prepare_first()
         except BaseException:
             await self._hang_up()
             raise
@@ -270,7 +271,7 @@ class DriveSocket:
                 if now > trouble_since + TROUBLE_S:
                     raise
                 logger.debug(f"{self._vendor} reserves nothing now: {error}")
-                await asyncio.sleep(1.0 if isinstance(error, RateLimited) else 0.3)
+                await asyncio.sleep(RATE_LIMITED_S if isinstance(error, RateLimited) else AGAIN_S)
                 continue
             trouble_since = None
             await self._settled()
@@ -278,6 +279,16 @@ class DriveSocket:
                 generation, self._asked = self._asked, None
                 self._wanted.clear()
                 self._inbox.put_nowait(Reserved(generation))
+
+    async def _prepare_first(self) -> None:
+        """The caller has a deadline."""
+        while True:
+            try:
+                return await self._prepare()
+            except VendorRefused as error:
+                if error.status != NOT_STREAMING:
+                    raise
+                await asyncio.sleep(AGAIN_S)
 
     async def _prepare(self) -> None:
         async with self._preparing:

@@ -52,16 +52,18 @@ async def zego(
     """
     vendors: list[ZegoVendor] = []
     callbacks: list[Callbacks] = []
-    async with receiving(vendors, callbacks) as url:
-        async with serve(callback_url=url if tells else "", **knobs) as emulator:
-            emulator.vendors = vendors  # type: ignore[attr-defined]
-            callbacks.append(Callbacks(emulator.knobs.app_id, emulator.callback_secret))
-            yield emulator
+    async with (
+        receiving(vendors, callbacks) as url,
+        serve(callback_url=url if tells else "", **knobs) as emulator,
+    ):
+        emulator.vendors = vendors  # type: ignore[attr-defined]
+        callbacks.append(Callbacks(emulator.knobs.app_id, emulator.callback_secret))
+        yield emulator
 
 
 def zego_vendor(emulator: Any, folder: Path, **settings: Any) -> ZegoVendor:
     """Ours, told of what the emulator tells."""
-    # Beside a vendor that plays faster than real time, a lead of seconds would have to be waited for.
+    # A vendor that plays faster than real time would have to wait for more.
     lead_s = PROFILE.max_lead_s if emulator.knobs.playback_speed <= 1 else 60.0
     vendor = ZegoVendor(
         app_id=emulator.knobs.app_id,
@@ -72,5 +74,5 @@ def zego_vendor(emulator: Any, folder: Path, **settings: Any) -> ZegoVendor:
         api_url=emulator.url,
         **settings,
     )
-    emulator.vendors.append(vendor)
+    getattr(emulator, "vendors", []).append(vendor)
     return vendor
