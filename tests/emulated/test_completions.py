@@ -16,10 +16,12 @@ import openai
 import pytest
 from websockets.asyncio.client import ClientConnection
 
+from emulators.zego import Emulator
 from server.completions import LARGEST_BODY
 from tests.emulated.serving import DEADLINE_S, ROOT, Place, Server, free_port, ticket
 from tests.emulated.standins.openai import Call, Hold, OpenAI, Reply, Say
 from tests.emulated.standins.serving import KEY, Refuse
+from tests.emulated.test_zego_emulator_agents import joined, told
 from tests.emulated.visitor import running_bot
 
 pytestmark = pytest.mark.asyncio
@@ -330,6 +332,34 @@ async def test_tool_is_called_between_question_and_answer(way: str, tmp_path: Pa
         assert whole.choices[0].message.content == "It is late in Tokyo. "
         assert "Tokyo" in str([each for each in model.asked()[1] if each["role"] == "tool"])
         assert model.received[0]["model"] == "stand-in"
+
+
+async def test_zegos_agent_says_our_words_and_we_remember_those_that_were_played(
+    way: str, tmp_path: Path
+) -> None:
+    long = " ".join(f"word{number}" for number in range(40))
+    async with thinking(way, tmp_path, Say(long), Say("I stop.")) as (agent, model):
+        llm = {"Url": agent.url, "ApiKey": agent.key, "Model": agent.model, "AddAgentInfo": True}
+        async with joined(more={"LLM": llm}, text_ms=5) as (emulator, _, instance):
+            await agent.tell("belongs_to", room="room-1", instance=instance.id)
+            instance.hears("tell me", 0.05)
+            await emulator.until(lambda: instance.state.name == "SPEAKING")
+            await emulator.hears(0.2)
+            instance.hears("stop", 0.05)
+            await emulator.until(lambda: told(emulator, "Interrupted"))
+            cut = told(emulator, "Interrupted")[0][1]
+            played = cut["PlayedText"].strip()
+            await agent.tell("cut", played_text=played, round_id=cut["Round"])
+            await emulator.until(lambda: ("LLMResult", "I stop.") in _answers(emulator))
+            await agent.tell()
+    assert long.startswith(played)
+    assert 0 < len(played) < len(long)
+    assert agent.said == [["user", "tell me"], ["assistant", played], ["user", "stop"]]
+    assert [[each["role"], each["content"]] for each in model.asked()[1][-3:]] == agent.said
+
+
+def _answers(emulator: Emulator) -> list[tuple[str, str]]:
+    return [(kind, data["Text"].strip()) for kind, data in told(emulator, "LLMResult")]
 
 
 @pytest.mark.parametrize("stream", [True, False])
