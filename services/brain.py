@@ -8,7 +8,7 @@ pipeline that speaks itself.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from enum import Enum, auto
@@ -153,7 +153,7 @@ class Brain:
             await self._worker.cancel(reason="the conversation is over")
             await running
 
-    async def answer(self, text: str, *, round_id: int | None = None) -> AsyncIterator[str]:
+    async def answer(self, text: str, *, round_id: int | None = None) -> AsyncGenerator[str, None]:
         """What there is to say to this, piece by piece. It interrupts an answer from before.
 
         Who stops to listen interrupts it as well: close the iterator then. A round that is asked
@@ -204,12 +204,11 @@ class Brain:
             await self._interrupt(answer)
 
     def _ask(self, text: str, round_id: int | None) -> _Answer:
-        if self._answers:
-            self._leave(self._answers[-1])
-        for before in self._answers:
+        for before in list(self._answers):
             if round_id is not None and before.round_id == round_id:
                 self._withdraw(before)
-                break
+            else:
+                self._leave(before)
         answer = _Answer({"role": "user", "content": text}, round_id)
         self._context.add_message(answer.question)
         self._note(answer)
@@ -222,10 +221,11 @@ class Brain:
         said is worse than one that believes it was heard.
         """
         before.end(whole=False)
-        if before.is_whole and before.heard is _Heard.UNKNOWN:
+        if before.is_whole and before.heard is _Heard.UNKNOWN and before.reply is None:
             self._write(before, before.text)
 
     def _withdraw(self, answer: _Answer) -> None:
+        answer.end(whole=False)
         messages = self._context.get_messages()
         begin, end = _place(messages, answer.question), self._end_of(answer, messages)
         self._context.set_messages([*messages[:begin], *messages[end:]])
@@ -272,10 +272,10 @@ class Brain:
         self._context.set_messages(messages)
 
     def _end_of(self, answer: _Answer, messages: list[Any]) -> int:
-        """Where the messages of a round end: at the next question."""
+        """Where the messages of a round end: where the next one begins."""
         later = self._answers[self._answers.index(answer) + 1 :] if answer in self._answers else []
-        asked = (_place(messages, each.question) for each in later if each.question)
-        return min(asked, default=len(messages))
+        begins = (each.question or each.reply for each in later)
+        return min((_place(messages, each) for each in begins if each), default=len(messages))
 
     async def _report(self, _: object, error: ErrorFrame) -> None:
         if self._failed is not None:

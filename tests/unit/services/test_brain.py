@@ -254,6 +254,24 @@ async def test_what_is_said_besides_stands_where_it_was_said() -> None:
         assert talk.said == ["a: Hello,", "u: How are you?"]
 
 
+async def test_what_is_said_besides_does_not_hide_the_answer_before() -> None:
+    async with talking("One two three.", "Four five six.", "Yes.") as talk:
+        await talk.ask("Count.")
+        await talk.brain.played("Are you there?")
+        listening = await talk.begin("Yes.")
+        await talk.brain.played("Still there?")
+        await talk.ask("Well?")
+        assert await listening == "Four "
+        assert talk.said == [
+            "u: Count.",
+            "a: One two three.",
+            "a: Are you there?",
+            "u: Yes.",
+            "a: Still there?",
+            "u: Well?",
+        ]
+
+
 async def test_round_that_is_asked_again_takes_the_place_of_its_first_try() -> None:
     async with talking("Hello.", ["quick"], "One two three four.", "Yes.") as talk:
         await talk.ask("Hi.", 1)
