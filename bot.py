@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from fastapi import APIRouter
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -50,6 +51,7 @@ from processors.transcript import TranscriptProcessor
 from processors.trouble import Part, TroubleProcessor
 from server import cli, runner, viewer
 from server.admission import Admission, admission
+from server.completions import Completions
 from server.errors import ServerError
 from server.ways import obstacles
 from services import providers
@@ -82,6 +84,13 @@ REFUSED = {
 """What a person is told of a message that was not taken."""
 
 MEMORY: Memory[Any] = Memory(now=time.monotonic)
+
+COMPLETIONS = Completions()
+"""Where a vendor's agent asks for its words; there is nothing to be found without one."""
+
+router = APIRouter()
+"""What a launcher's process answers besides, for its session."""
+router.include_router(COMPLETIONS.router)
 
 
 def preload() -> None:
@@ -254,6 +263,7 @@ def main() -> None:
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
             viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
+            router=COMPLETIONS.router,
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

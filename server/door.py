@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from .addresses import Addresses
+from .completions import COMPLETIONS_PATH
 from .gate import Gate
 from .key import read_or_make_key, state_folder
 from .offers import OFFER_PATH, Offers
@@ -26,6 +27,9 @@ ROUTES: Mapping[str, frozenset[str]] = {
     OFFER_PATH: frozenset(("POST", "PATCH")),
 }
 """Everything that can be reached at a bot, but for the file of a viewer."""
+
+CALLED_BACK: Mapping[str, frozenset[str]] = {COMPLETIONS_PATH: frozenset(("POST",))}
+"""What servers ask a bot that runs alone. Behind a launcher they ask the session's process."""
 
 
 def tickets_of(session_secret: bytes | None) -> Tickets:
@@ -45,6 +49,7 @@ def open_door(
     transports: Mapping[str, str | None],
     session_secret: bytes | None = None,
     viewer: Viewer | None = None,
+    router: APIRouter | None = None,
 ) -> Sessions:
     """Registers the page and closes everything else of Pipecat's application to strangers.
 
@@ -58,6 +63,7 @@ def open_door(
         transports: Ways to reach the bot, each with a sentence where it cannot be had.
         session_secret: The 256-bit key of the tickets; by default it is kept in a file.
         viewer: What the page shows a vendor's face with.
+        router: What the bot answers itself, of what `CALLED_BACK` lists.
 
     Returns:
         The open sessions, which fill as people connect.
@@ -68,9 +74,10 @@ def open_door(
     """
     tickets = tickets_of(session_secret)
     app.add_middleware(StartTickets, welcomes=Welcomes(tickets, transports))
-    return close_off(
-        app, Plan(ROUTES), page=page, addresses=addresses, tickets=tickets, viewer=viewer
-    )
+    if router:
+        app.include_router(router)
+    plan = Plan({**ROUTES, **CALLED_BACK}, called_back=frozenset(CALLED_BACK))
+    return close_off(app, plan, page=page, addresses=addresses, tickets=tickets, viewer=viewer)
 
 
 def close_off(
