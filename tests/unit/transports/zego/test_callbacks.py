@@ -16,8 +16,8 @@ from transports.zego.callbacks import (
     Callbacks,
     signature,
 )
-from transports.zego.told import DriveTold, TaskTold
 from transports.zego.tasks import DriveStatus, TaskStatus
+from transports.zego.told import DriveTold, TaskTold
 
 SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 APP_ID = 1234567890
