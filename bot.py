@@ -55,6 +55,7 @@ from processors.trouble import Part, TroubleProcessor
 from server import cli, digital_human, runner, viewer
 from server.admission import Admission, admission
 from server.back_end import BackEnd
+from server.completions import Completions
 from server.errors import ServerError
 from server.ways import obstacles
 from services import providers
@@ -86,10 +87,14 @@ REFUSED = {
 }
 """What a person is told of a message that was not taken."""
 
-router = APIRouter()
-"""What a launcher's process answers besides, for its session; `preload()` fills it."""
-
 MEMORY: Memory[Any] = Memory(now=time.monotonic)
+
+COMPLETIONS = Completions()
+"""Where a vendor's agent asks for its words; there is nothing to be found without one."""
+
+router = APIRouter()
+"""What a launcher's process answers besides, for its session; `preload()` adds to it."""
+router.include_router(COMPLETIONS.router)
 
 
 def preload() -> None:
@@ -337,6 +342,7 @@ def main() -> None:
             max_sessions=config.max_sessions,
             viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
             back_end=_back_end(config),
+            router=COMPLETIONS.router,
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

@@ -287,6 +287,8 @@ def explain(config: Settings, error: Exception) -> str | None:
             pattern = f"The {part} of {{title}} did not work just now. Please try again."
         case ConnectionLost() if config.avatar == "liveavatar" and config.liveavatar_sandbox:
             pattern = "A minute of {title}'s sandbox is over, or the connection to it was lost."
+        case CertificateRefused() if config.avatar == "zego":
+            pattern = f"{_SAID[CertificateRefused]} ZEGO_DRIVE_TLS says whom to believe."
         case RateLimited(retry_after_s=float(seconds)):
             pattern = f"{{title}} takes no more requests now. Wait {seconds:g} s."
         case AvatarError():
@@ -316,8 +318,7 @@ _SAID: Mapping[type[AvatarError], str] = {
     VendorUnreachable: "{title} cannot be reached, or has a problem of its own. Try again later.",
     UnexpectedReply: "{title} answers in a way that this version does not understand.",
     NotStarted: "{title} could not start the avatar. Try again later, or check {choices}.",
-    CertificateRefused: "It cannot be verified who answers as {title}'s control connection. The"
-    " README says what to do about it.",
+    CertificateRefused: "It cannot be verified who answers in {title}'s name, so nothing was said.",
     NeverReady: "{title} did not become ready in time. Try again later.",
     ConnectionLost: "The connection to {title} was lost.",
     JournalUnusable: "It cannot be noted down that {title} is paid for, so it is not started. The"

@@ -140,7 +140,7 @@ def terms(fields: Fields, kind: Kind, agent: Agent) -> Terms:
 def messages(fields: Fields) -> list[dict[str, str]]:
     """Returns `Messages` of a request."""
     found: list[dict[str, str]] = []
-    for each in fields.list("Messages", limit=100):
+    for each in fields.array("Messages", limit=100):
         if not isinstance(each, dict) or each.get("Role") not in ("user", "assistant"):
             raise fields.wrong("Messages")
         if not isinstance(each.get("Content"), str):

@@ -61,7 +61,7 @@ def listed(emulator: Emulator, fields: Fields) -> dict[str, Any]:
 
 @actions.on("QueryAgents")
 def query(emulator: Emulator, fields: Fields) -> dict[str, Any]:
-    names = fields.list("AgentIds", limit=_MOST_LISTED)
+    names = fields.array("AgentIds", limit=_MOST_LISTED)
     if not names or not all(isinstance(each, str) for each in names):
         raise fields.wrong("AgentIds")
     found = [emulator.agents[each] for each in names if each in emulator.agents]

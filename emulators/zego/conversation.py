@@ -64,6 +64,7 @@ class Conversation:
         history: What was said, oldest first.
         turn: What it answers or says now.
         waiting: What it will say next.
+        turns: All that the LLM was asked.
         mouth: What is heard of it.
         round: The number of the interaction.
         told_at: When it was last told to say something, or had said it.
@@ -84,6 +85,7 @@ class Conversation:
         self.history = list(terms.messages)
         self.turn: Turn | None = None
         self.waiting: list[Turn] = []
+        self.turns: list[Turn] = []
         self.round = 0
         self.told_at = self._now()
         self.mouth = Avatar(_patient(knobs), Delays.draw(knobs, random))
@@ -246,6 +248,8 @@ class Conversation:
     def _begin(self, turn: Turn) -> None:
         self.turn = turn
         self.round = turn.number
+        self.turns += [turn] if turn.kind != "tts" else []
+        turn.asked_at = self._now()
         self.mouth.drives[turn.drive.id] = turn.drive
         self.mouth.start(turn.drive, Form(), self._now())
         if turn.kind == "tts":
@@ -254,7 +258,6 @@ class Conversation:
             self._complete(turn)
         else:
             self._enter(State.THINKING, turn.number, "llm_begin")
-            turn.asked_at = self._now()
             turn.thinking = asyncio.create_task(self._think(turn), name=f"think {self._id}")
             self._thinking.add(turn.thinking)
             turn.thinking.add_done_callback(self._thinking.discard)
@@ -298,6 +301,8 @@ class Conversation:
         if turn is not self.turn:
             return
         self._herald.answer(turn.number, turn.message, piece, first=first)
+        if first:
+            turn.thought_at = self._now()
         for sentence in turn.take(piece):
             self._pronounce(turn, sentence)
 
@@ -325,6 +330,7 @@ class Conversation:
             if turn is None or each.drive != turn.drive.id:
                 continue
             if each.status == DRIVING:
+                turn.heard_at = self._now()
                 if self.state is not State.SPEAKING:
                     self._enter(State.SPEAKING, turn.number, "tts_begin")
             else:

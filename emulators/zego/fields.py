@@ -74,7 +74,7 @@ class Fields:
             raise self.wrong(name)
         return str(value)
 
-    def list(self, name: str, *, limit: int) -> list[Any]:
+    def array(self, name: str, *, limit: int) -> list[Any]:
         value = self.data.get(name, [])
         if not isinstance(value, list) or len(value) > limit:
             raise self.wrong(name)

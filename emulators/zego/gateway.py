@@ -34,7 +34,7 @@ routes = web.RouteTableDef()
 
 @dataclass(slots=True)
 class Answer:
-    """What is answered, and about which session it was."""
+    """What is answered, in the vendor's envelope."""
 
     code: int
     message: str
@@ -58,6 +58,8 @@ async def gateway(request: web.Request) -> web.Response:
     if fault is None or fault.done:
         answer = _answered(emulator, request, body)
     response = _failed(emulator, name, fault) if fault else _reply(emulator, name, answer)
+    if fault and fault.code is not None:
+        answer = Answer(fault.code, "", answer.data if answer else None)
     _record(emulator, request, body, response, answer)
     await asyncio.sleep(half_s)
     if response is None:

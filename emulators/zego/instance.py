@@ -19,6 +19,7 @@ from .herald import Herald
 from .knobs import Knobs
 from .news import News, milliseconds
 from .rooms import Rooms
+from .turn import latency
 
 ABSENT, REMOVED, PUBLISH_FAILED = 1202, 1203, 1206
 """Codes of deletions."""
@@ -141,8 +142,11 @@ class Instance:
         self.end_code = code
         if code:
             self._herald.exception(code, "the instance is over", self.talk.round)
-        latency = {"LLMTTFT": 0, "LLMTPS": 0, "TTSAudioFirstFrameTime": 0, "TotalCost": 0}
-        told = {"Code": code, "DeletedTimestamp": milliseconds(), "LatencyData": latency}
+        told = {
+            "Code": code,
+            "DeletedTimestamp": milliseconds(),
+            "LatencyData": latency(self.talk.turns),
+        }
         self._herald.call("AgentInstanceDeleted", told)
         self._schedule()
         self._record.changed()

@@ -333,7 +333,7 @@ class Task:
                 self._idle_since = self._now()
             about: About = "end of speech" if over else "speech"
             self._call(DRIVE_EVENT, {"DriveId": each.drive, "Status": each.status}, about)
-            if each.status in (DRIVING, ENDED):
+            if each.status == DRIVING or over:
                 content = {
                     "Product": "digitalhuman",
                     "Timestamp": milliseconds(),

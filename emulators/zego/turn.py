@@ -23,6 +23,8 @@ class Turn:
         answer: What was said so far, by the LLM or the call.
         whole: Whether that is all.
         thinking: Asks the LLM.
+        asked_at: When that began; its first words came at `thought_at`, the first sample was heard
+            at `heard_at`.
     """
 
     number: int
@@ -38,6 +40,8 @@ class Turn:
     whole: bool = False
     thinking: asyncio.Task[None] | None = None
     asked_at: float = 0.0
+    thought_at: float | None = None
+    heard_at: float | None = None
     _unspoken: str = ""
 
     @classmethod
@@ -94,3 +98,18 @@ class Turn:
     @property
     def _samples_per_letter(self) -> float:
         return self.drive.form.rate_hz * self.ms_per_letter / 1_000
+
+
+def latency(turns: list[Turn]) -> dict[str, int]:
+    """Returns how long answers took, on average in milliseconds, as a deletion tells it."""
+    told = dict.fromkeys(("LLMTTFT", "LLMTPS", "TTSAudioFirstFrameTime", "TotalCost"), 0)
+    heard = [each for each in turns if each.thought_at is not None and each.heard_at is not None]
+    for each in heard:
+        assert each.thought_at is not None
+        assert each.heard_at is not None
+        told["LLMTTFT"] += round((each.thought_at - each.asked_at) * 1_000 / len(heard))
+        told["TTSAudioFirstFrameTime"] += round(
+            (each.heard_at - each.thought_at) * 1_000 / len(heard)
+        )
+        told["TotalCost"] += round((each.heard_at - each.asked_at) * 1_000 / len(heard))
+    return told

@@ -302,6 +302,23 @@ async def test_a_refusal_is_an_error_of_its_kind_and_leaves_nothing(
     assert await Journal(tmp_path).entries() == []
 
 
+async def test_who_is_refused_leaves_nothing_noted_and_asks_no_more(tmp_path: Path) -> None:
+    async with zego(**SOON) as side:
+        side.turn(server_secret="another-secret-of-25-char")
+        vendor = zego_vendor(side, tmp_path)
+        side.turn(server_secret="zego-server-secret-012345")
+        with pytest.raises(KeyRefused):
+            await vendor.open()
+        side.turn(concurrency_limit=1)
+        first = zego_vendor(side, tmp_path)
+        opened = await first.open()
+        with pytest.raises(TooManySessions):
+            await zego_vendor(side, tmp_path).open()
+        assert [entry.session for entry in await Journal(tmp_path).entries()] == [opened.id]
+        await first.close(opened)
+        assert calls(side, QUERY) == []
+
+
 async def test_a_task_that_cannot_start_is_an_error_without_the_vendors_words(
     tmp_path: Path,
 ) -> None:

@@ -209,6 +209,14 @@ async def test_what_an_instance_is_asked_for_is_checked(changes: Any, code: int)
         assert await client.code("CreateDigitalHumanAgentInstance", body) == code
 
 
+async def test_ten_faces_are_the_limit_unless_it_is_set() -> None:
+    async with vendor() as (_, client):
+        await client.ask("RegisterAgent", AgentId="a")
+        action = "CreateDigitalHumanAgentInstance"
+        codes = [await client.code(action, asked(number, **FACE)) for number in range(11)]
+        assert codes == [0] * 10 + [410001031]
+
+
 async def test_instances_are_limited_and_their_streams_unique() -> None:
     async with vendor(face_limit=1, instance_limit=3) as (emulator, client):
         await client.ask("RegisterAgent", AgentId="a")
@@ -304,6 +312,9 @@ async def test_a_person_is_heard_answered_by_the_llm_and_both_are_told() -> None
                 {"Role": "assistant", "Content": ANSWER},
             ]
             assert emulator.heard()[0].seconds == pytest.approx(len(ANSWER) * 0.01, abs=0.01)
+            await client.ask("DeleteAgentInstance", AgentInstanceId=instance.id)
+            latency = told(emulator, "AgentInstanceDeleted")[0][1]["LatencyData"]
+            assert 0 < latency["LLMTTFT"] < latency["TotalCost"]
 
 
 async def test_who_speaks_while_it_speaks_cuts_it_and_it_knows_what_was_heard() -> None:
@@ -321,7 +332,8 @@ async def test_who_speaks_while_it_speaks_cuts_it_and_it_knows_what_was_heard() 
         ((_, cut),) = told(emulator, "Interrupted")
         assert (cut["Round"], cut["Reason"]) == (first, 1)
         assert "".join(words).startswith(cut["PlayedText"])
-        assert 10 < len(cut["PlayedText"]) < 100
+        letters = emulator.heard()[0].samples / (24_000 * 0.005)
+        assert letters - 9 < len(cut["PlayedText"]) <= letters
         assert instance.talk.history[-1] == {"Role": "assistant", "Content": cut["PlayedText"]}
         assert emulator.heard()[0].cut
         await emulator.until(lambda: len(seen) == 2)

@@ -116,6 +116,52 @@ async def test_the_go_sample_with_one_socket_and_one_drive_for_many_utterances()
         await go.post("StopDigitalHumanStreamTask", task)
 
 
+async def test_the_next_sample_for_agents() -> None:
+    """Registers an agent or brings it up to date, falls back to a voice, and stops it."""
+    async with vendor(llm="parrot") as (emulator, client):
+        node = Sample(emulator, client.http, "k3j9x0q2z1a")
+        agent = {
+            "AgentId": "agent-1",
+            "Name": "Ann",
+            "LLM": {"Url": "https://llm.invalid/v1/chat/completions", "ApiKey": "k", "Model": "m"},
+            "TTS": {"Vendor": "ByteDance", "Params": {"app": {"appid": "a", "token": "t"}}},
+            "ASR": {"HotWord": "avatar|10"},
+        }
+        for name in ("Ann", "Bea"):
+            known = (await node.post("QueryAgents", {"AgentIds": ["agent-1"]}))["Agents"]
+            if not known:
+                await node.post("RegisterAgent", agent)
+            elif known[0]["Name"] != name:
+                await node.post("UpdateAgent", {**agent, "Name": name})
+        assert emulator.agents["agent-1"].name == "Bea"
+        body = {
+            "AgentId": "agent-1",
+            "UserId": "user_1",
+            "RTC": {
+                "RoomId": "room_1",
+                "AgentStreamId": "room_1_user_1_agent",
+                "AgentUserId": "user_1_agent",
+                "UserStreamId": "room_1_user_1_main",
+            },
+            "MessageHistory": {"SyncMode": 1, "Messages": [], "WindowSize": 10},
+            "CallbackConfig": {"ASRResult": 1, "LLMResult": 1, "Exception": 1},
+            "AdvancedConfig": {"InterruptMode": 0},
+        }
+        face = {"DigitalHuman": {"DigitalHumanId": AVATAR, "ConfigId": "web", "EncodeCode": "H264"}}
+        emulator.fail("CreateDigitalHumanAgentInstance", code=410001025)
+        with pytest.raises(AssertionError, match="410001025"):
+            await node.post("CreateDigitalHumanAgentInstance", body | face)
+        created = await node.post("CreateAgentInstance", body)
+        await emulator.until(lambda: emulator.session().avatar.state.name == "IDLE")
+        emulator.rooms.enter("room_1", "user_1")
+        instance = emulator.instance(created["AgentInstanceId"])
+        assert instance
+        instance.hears("hello", 0.01)
+        await over(emulator)
+        await node.post("DeleteAgentInstance", created)
+        assert not emulator.running()
+
+
 async def test_nonces_of_all_samples_are_taken() -> None:
     async with vendor() as (emulator, client):
         for nonce in ("4fd24687296dd9f3", "k3j9x0q2z1a", "7450395512627324902", "0.7231450912"):

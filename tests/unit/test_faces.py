@@ -9,7 +9,13 @@ import pytest
 import faces
 import settings
 from transports import avatar
-from transports.avatar import AvatarError, ConnectionLost, PartFailed, RateLimited
+from transports.avatar import (
+    AvatarError,
+    CertificateRefused,
+    ConnectionLost,
+    PartFailed,
+    RateLimited,
+)
 from transports.heygen import AlphaVendor, InteractiveVendor, LiveAvatarVendor
 from transports.zego import ZegoVendor
 
@@ -120,6 +126,12 @@ def test_minute_of_the_sandbox_is_no_fault_of_the_network() -> None:
     in_sandbox = faces.explain(load("liveavatar", LIVEAVATAR_SANDBOX="true"), lost)
     assert in_sandbox
     assert "sandbox" in in_sandbox
+
+
+def test_who_cannot_be_verified_is_told_of_with_the_setting_where_there_is_one() -> None:
+    refused = CertificateRefused("Vendor")
+    assert "ZEGO_DRIVE_TLS" in str(faces.explain(load("zego"), refused))
+    assert "ZEGO" not in str(faces.explain(load("heygen"), refused))
 
 
 def test_fault_of_our_own_is_not_blamed_on_the_vendor() -> None:

@@ -67,6 +67,9 @@ class JournaledVendor(Generic[R]):
     naming_costs = True
     """Whether the call that names a session may already cost something."""
 
+    naming_opens = True
+    """Whether there is something to stop as soon as a session has a name."""
+
     def __init__(
         self,
         name: str,
@@ -228,8 +231,12 @@ class JournaledVendor(Generic[R]):
                     with suppress(JournalUnusable):  # it is noted, with a limit that we know
                         await self._journal.limit(entry, opened.limit_s)
                 return opened
-            except BaseException:
-                await self._undo(named.id)
+            except BaseException as error:
+                if not self.naming_opens and isinstance(error, VendorRefused | NotDone):
+                    with suppress(JournalUnusable):  # there is nothing, and it is known
+                        await self._strike(named.id)
+                else:
+                    await self._undo(named.id)
                 raise
 
     @asynccontextmanager

@@ -70,6 +70,7 @@ class Stage:
         ]
         self._face = self._sessions[0]
         self._stand_in = self._sessions[1] if stand_in else None
+        self._has_begun = False
         self._was_ready = False
         self._watched = False  # the page can show it, and asks where it is
         self._joined = False  # the page shows it
@@ -78,6 +79,7 @@ class Stage:
 
     def start(self, user_leg: UserLeg) -> None:
         """Open the sessions, each in a task of its own."""
+        self._has_begun = True
         for session in self._sessions:
             session.vendor.attach(user_leg)
             if session is not self._face or not self._opens_when_watched:
@@ -173,8 +175,8 @@ class Stage:
 
     def _open_face(self) -> None:
         opens, self._opens_when_watched = self._opens_when_watched, False
-        if opens and not self._face.leg.is_closed:
-            self._face.start()
+        if opens and self._has_begun and not self._face.leg.is_closed:
+            self._face.start()  # before that it is opened with the others
 
     def _lose_face(self) -> None:
         self._face_session = None

@@ -201,7 +201,10 @@ class ZegoAgentProcessor(FrameProcessor):
 
         It is opened, as by `avatar-watch`, and waited for. None: it could not be, or is over.
         """
-        self._session.start()
+        if self._telling is not None:
+            self._session.start()
+        else:  # it is about to be set up
+            self._opens_at_once = True
         await self._known.wait()
         return self._session.viewer() if self.is_open else None
 

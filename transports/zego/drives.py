@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import urlsplit
 
 from loguru import logger
 
@@ -26,12 +25,15 @@ from ..avatar.errors import (
     RateLimited,
     UnexpectedReply,
     VendorRefused,
+    VendorUnreachable,
 )
 from ..avatar.events import Reserved
 from ..avatar.rest import NotDone
+from .line import Line
+from .progress import Progress
 from .rest import NOT_STREAMING, OVER
 from .tasks import Drive, DriveStatus, Tasks, TaskStatus
-from .wire import Ask, Cut, Odd, Order, Start, Stop, Told, start_text, stop_text
+from .wire import Ask, Cut, Order, Start, Stop, start_text, stop_text
 
 RESERVATION_S = 300.0
 """How long the core may count on a reservation."""
@@ -49,24 +51,12 @@ TROUBLE_S = 10.0
 """For how long reservations may go wrong; tried again after these:"""
 AGAIN_S, RATE_LIMITED_S = 0.3, 1.0
 
+_OVER = (DriveStatus.FAILED, DriveStatus.ENDED, DriveStatus.INTERRUPTED)
+
 SHORT_LIVED_S = 5.0
 """A connection that was closed sooner is not made again before it is needed."""
 
 LIVING = (TaskStatus.STARTING, TaskStatus.STREAMING)
-
-MOST_DRIVES = 64
-"""The status of so many may be still to come; the oldest is then forgotten."""
-
-
-@dataclass(slots=True)
-class _Line:
-    """A connection to one address."""
-
-    place: tuple[str | None, int | None, str]
-    socket: WebSocket
-    stack: AsyncExitStack
-    opened_at: float
-    is_open: bool = True
 
 
 @dataclass(slots=True)
@@ -78,14 +68,6 @@ class _Driven:
     sample_rate: int
     stopped: bool = False
     over: bool = False  # the vendor ended it by itself, before it was stopped
-
-
-@dataclass(slots=True)
-class _Told:
-    """A drive whose status is still of interest, and what was told of it."""
-
-    utterance: str
-    started: bool = False
 
 
 @dataclass(slots=True)
@@ -118,11 +100,9 @@ class DriveSocket:
         self._vendor = vendor
         self._tasks = tasks
         self._task = task
-        self._connect_to = connect
+        self._line = Line(vendor, connect, self._closed)
         self._inbox: asyncio.Queue[object] = asyncio.Queue()
-        self._odd = Odd(vendor)
         self._at_work: set[asyncio.Task[None]] = set()
-        self._line: _Line | None = None
         self._preparing = asyncio.Lock()  # a reservation, or its connection
         self._kept: _Kept | None = None
         self._asked: int | None = None
@@ -130,7 +110,7 @@ class DriveSocket:
         self._driven: _Driven | None = None
         self._between = asyncio.Event()  # drives: nothing more is to be sent of the last
         self._between.set()
-        self._told: dict[str, _Told] = {}
+        self._progress = Progress()
         self._asking: asyncio.Task[None] | None = None
         self._cut: asyncio.Task[None] | None = None
         self._cut_at = 0.0
@@ -139,7 +119,7 @@ class DriveSocket:
         try:
             await self._prepare_first()
         except BaseException:
-            await self._hang_up()
+            await self._line.hang_up()
             raise
         self._spawn(self._reserve(), "avatar reserve")
         return self
@@ -155,7 +135,7 @@ class DriveSocket:
             task.cancel()
         if at_work:
             await asyncio.wait(at_work)
-        await self._hang_up()
+        await self._line.hang_up()
 
     # `Socket`
 
@@ -190,22 +170,13 @@ class DriveSocket:
 
     def drive_told(self, drive: str, status: DriveStatus, *, hint: bool) -> None:
         """How a drive goes, as the vendor says, or as a page does (`hint`)."""
-        told = self._told.get(drive)
-        if told is None or status is DriveStatus.QUEUED:
-            return
-        if status is DriveStatus.DRIVING:
-            if not told.started:
-                told.started = True
-                self._inbox.put_nowait(Told(told.utterance, status))
-            return
         driven = self._driven
-        if driven is not None and driven.id == drive and not driven.stopped:
+        if driven is not None and driven.id == drive and not driven.stopped and status in _OVER:
             if not hint:  # it had nothing to say for too long: what follows needs another drive
                 driven.over = True
                 self._between.set()
             return
-        del self._told[drive]
-        self._inbox.put_nowait(Told(told.utterance, status))
+        self._tell(drive, status)
 
     def task_doubted(self, status: int) -> None:
         """What a callback says of the task. What ends it is asked for: a callback ends nothing."""
@@ -217,18 +188,25 @@ class DriveSocket:
 
     async def _begin(self, utterance: str, sample_rate: int) -> None:
         try:
-            async with self._preparing:
-                kept, line = await self._prepared(fresh_s=RESERVATION_S + KEPT_S)
+            kept = await self._prepared_to_begin()
         except VendorRefused as error:
             raise (ConnectionLost(self._vendor) if error.status in OVER else error) from None
         self._kept = None
-        was_started = any(each.utterance == utterance for each in self._told.values())
         self._driven = _Driven(kept.drive.id, utterance, sample_rate)
         self._between.clear()
-        while len(self._told) >= MOST_DRIVES:
-            del self._told[next(iter(self._told))]
-        self._told[kept.drive.id] = _Told(utterance, was_started)
-        await line.socket.send(start_text(kept.drive.id, sample_rate))
+        self._progress.begin(kept.drive.id, utterance)
+        await self._line.send(start_text(kept.drive.id, sample_rate))
+
+    async def _prepared_to_begin(self) -> _Kept:
+        async with self._preparing:
+            was_kept = self._kept is not None
+            try:
+                return await self._prepared(fresh_s=RESERVATION_S + KEPT_S)
+            except (VendorRefused, VendorUnreachable):
+                if not was_kept or self._kept is not None:
+                    raise
+            # Its connection was closed meanwhile, and its address has become too old.
+            return await self._prepared(fresh_s=RESERVATION_S + KEPT_S)
 
     async def _speak(self, pcm: bytes) -> None:
         driven = self._driven
@@ -236,8 +214,8 @@ class DriveSocket:
             return  # cut
         if driven.over:
             await self._begin(driven.utterance, driven.sample_rate)
-            self._told.pop(driven.id, None)
-        await self._open_line().send(pcm)
+            self._progress.forget(driven.id)
+        await self._line.send(pcm)
 
     async def _end(self) -> None:
         driven = self._driven
@@ -246,14 +224,9 @@ class DriveSocket:
         driven.stopped = True
         self._between.set()
         if not driven.over:
-            await self._open_line().send(stop_text(driven.id))
-        elif told := self._told.pop(driven.id, None):
-            self._inbox.put_nowait(Told(told.utterance, DriveStatus.ENDED))
-
-    def _open_line(self) -> WebSocket:
-        if self._line is None or not self._line.is_open:
-            raise ConnectionLost(self._vendor)
-        return self._line.socket
+            await self._line.send(stop_text(driven.id))
+        else:
+            self._tell(driven.id, DriveStatus.ENDED)
 
     # Reservations
 
@@ -298,56 +271,32 @@ class DriveSocket:
         async with self._preparing:
             await self._prepared(fresh_s=KEPT_S)
 
-    async def _prepared(self, *, fresh_s: float) -> tuple[_Kept, _Line]:
+    async def _prepared(self, *, fresh_s: float) -> _Kept:
         """A reservation that is no older, and its connection."""
         kept = self._kept
         if kept is None or asyncio.get_running_loop().time() > kept.at + fresh_s:
             kept = self._kept = _Kept(await self._tasks.reserve(self._task))
-        place = _place(kept.drive.address)
-        if self._line is None or not self._line.is_open or self._line.place != place:
+        if not self._line.leads_to(kept.drive.address):
             await self._between.wait()
-            await self._hang_up()
             try:
-                self._line = await self._dialled(kept.drive.address, place)
+                await self._line.reach(kept.drive.address)
             except BaseException:
                 self._kept = None  # its address is no good
                 raise
-        return kept, self._line
+        return kept
 
-    # Connections
-
-    async def _dialled(self, address: str, place: tuple[str | None, int | None, str]) -> _Line:
-        async with AsyncExitStack() as stack:
-            socket = await stack.enter_async_context(self._connect_to(address))
-            now = asyncio.get_running_loop().time()
-            line = _Line(place, socket, stack.pop_all(), now)
-        self._spawn(self._read(line), "avatar drive read")
-        return line
-
-    async def _hang_up(self) -> None:
-        line, self._line = self._line, None
-        if line is not None:
-            line.is_open = False
-            await line.stack.aclose()
-
-    async def _read(self, line: _Line) -> None:
-        """Nothing is known of what it says; it must be read to see it close, and for its pings."""
-        async for message in line.socket:
-            self._odd.note("a text" if isinstance(message, str) else "a binary message")
-        if self._line is not line:
-            return  # we closed it
-        line.is_open = False
+    def _closed(self, lived_s: float) -> None:
         driven = self._driven
         if driven is not None and not driven.stopped and not driven.over:
-            raise ConnectionLost(self._vendor)
-        self._spawn(self._closed(line), "avatar drive closed")
+            self._inbox.put_nowait(ConnectionLost(self._vendor))
+        else:
+            self._spawn(self._closed_between(lived_s), "avatar drive closed")
 
-    async def _closed(self, line: _Line) -> None:
-        """Between two drives it may be: because the task is over, or because nothing was said."""
+    async def _closed_between(self, lived_s: float) -> None:
+        """Between two drives: because the task is over, or because nothing was said for a while."""
         if not await self._is_living():
             return
-        short_lived = asyncio.get_running_loop().time() < line.opened_at + SHORT_LIVED_S
-        if self._kept is not None and not short_lived:
+        if self._kept is not None and lived_s > SHORT_LIVED_S:
             try:
                 async with self._preparing:
                     await self._prepared(fresh_s=RESERVATION_S + KEPT_S)
@@ -378,14 +327,15 @@ class DriveSocket:
         self._wanted.clear()
         self._driven = None
         self._between.set()
-        self._told.clear()
+        self._progress.forget()
         self._cut_at = asyncio.get_running_loop().time()
         self._cut = self._spawn(self._interrupted(), "avatar interrupt")
 
     async def _interrupted(self) -> None:
         """Once; again only where it was certainly not carried out, and nothing new has begun."""
         for pause_s in CUT_AGAIN_S:
-            await asyncio.sleep(pause_s)
+            if pause_s:
+                await asyncio.sleep(pause_s)
             if self._driven is not None:
                 return  # that has cut it
             try:
@@ -413,6 +363,10 @@ class DriveSocket:
 
     # Inside
 
+    def _tell(self, drive: str, status: DriveStatus) -> None:
+        if told := self._progress.told(drive, status):
+            self._inbox.put_nowait(told)
+
     def _finish(self) -> None:
         self._inbox.put_nowait(None)
 
@@ -426,12 +380,3 @@ class DriveSocket:
         self._at_work.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._inbox.put_nowait(error)
-
-
-def _place(address: str) -> tuple[str | None, int | None, str]:
-    """Where an address leads, without what it has to say there."""
-    try:
-        to = urlsplit(address)
-        return to.hostname, to.port, to.path
-    except ValueError:
-        return None, None, ""  # it is looked at when it is dialled

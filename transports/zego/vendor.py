@@ -89,7 +89,7 @@ class ZegoVendor(JournaledVendor[Rest]):
         api_url: Address of the API.
     """
 
-    naming_costs = False  # the name is ours
+    naming_costs = naming_opens = False  # the name is ours
 
     def __init__(
         self,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.unit.transports.avatar.memory_vendor import GONE, MemoryVendor
-from tests.unit.transports.avatar.plays import on_stage
+from tests.unit.transports.avatar.plays import NoLeg, Play, on_stage
 from tests.unit.transports.avatar.speaking import RATE, voice
 from transports.avatar.commands import Interrupt, Speak
 from transports.avatar.errors import ConnectionLost, NeverReady, VendorRefused
@@ -206,3 +206,16 @@ async def test_face_that_is_dismissed_while_it_opens_is_not_left_open() -> None:
         await play.stage.dismiss()
         assert await asks is None
         assert vendor.open_sessions == 0
+
+
+async def test_face_that_is_asked_for_before_all_begins_is_opened_once() -> None:
+    vendor = MemoryVendor()
+    play = Play(vendor, MemoryVendor(), opens_when_watched=True)
+    asks = asyncio.create_task(play.stage.face())
+    await asyncio.sleep(0.5)
+    assert vendor.opened == 0
+    play.stage.start(NoLeg())
+    assert await asks is not None
+    assert vendor.opened == 1
+    await play.stage.aclose()
+    assert vendor.open_sessions == 0

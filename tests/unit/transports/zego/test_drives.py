@@ -74,11 +74,15 @@ class World:
         self.rest = MemoryRest()
         self.lines: list[MemoryLine] = []
         self.open = 0
+        self.refuses = 0
         self.told: list[tuple[float, object]] = []
         self.over: AvatarError | str | None = "no"
 
     @asynccontextmanager
     async def connect(self, address: str) -> AsyncIterator[Any]:
+        if self.refuses:
+            self.refuses -= 1
+            raise VendorRefused("ZEGO", 401)
         self.open += 1
         assert self.open == 1, "never two at once"
         line = MemoryLine(address)
@@ -241,6 +245,15 @@ async def test_a_vendor_that_closes_at_once_is_not_dialled_again_and_again() -> 
         assert len(world.lines[1].sent) == 1
 
 
+async def test_an_address_that_has_become_too_old_is_followed_by_another() -> None:
+    async with socket() as (world, driven):
+        world.lines[0].close()
+        await asyncio.sleep(1.0)
+        world.refuses = 1
+        await driven.send(Start("u1", 24_000))
+        assert "d2" in str(world.lines[1].sent[0])
+
+
 async def test_a_connection_that_closes_in_mid_drive_is_lost() -> None:
     async with socket() as (world, driven):
         await driven.send(Start("u1", 24_000))
@@ -351,5 +364,5 @@ async def test_what_the_socket_says_is_read_counted_and_ends_nothing() -> None:
         for text in ("", "{", '{"Action": "Stop"}', "x" * 10_000):
             world.lines[0].inbox.put_nowait(text)
         await asyncio.sleep(0.1)
-        assert driven._odd.count == {"a text": 4}
+        assert driven._line.odd.count == {"a text": 4}
         assert world.over == "no"
