@@ -10,7 +10,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any, TextIO
 
 from fastapi import APIRouter
 from pipecat.audio.vad.vad_analyzer import VADParams
+from pipecat.frames.frames import ErrorFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -25,7 +26,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
     LLMUserAggregatorParams,
 )
-from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.runner.types import (
     DailyRunnerArguments,
     LiveKitRunnerArguments,
@@ -55,10 +56,11 @@ from processors.trouble import Part, TroubleProcessor
 from server import cli, digital_human, runner, viewer
 from server.admission import Admission, admission
 from server.back_end import BackEnd
-from server.completions import Completions
+from server.completions import Completions, reachable
 from server.errors import ServerError
 from server.ways import obstacles
 from services import providers
+from services.brain import Brain
 from services.providers import Account, Provider, ProviderError
 from services.voice_activity import SileroVADAnalyzer
 from session.host import Host
@@ -107,6 +109,8 @@ def preload() -> None:
     if back_end := _back_end(config):
         router.include_router(back_end.asked)
         router.include_router(back_end.called)
+    if config.avatar in faces.AGENTS and not config.zego_agent_llm_url:
+        _origin(config)  # said now, and not to each who comes
     if config.avatar not in faces.AGENTS:
         providers.preload(config.stt, config.llm, config.tts, language=config.language)
 
@@ -121,11 +125,24 @@ async def bot(runner_args: RunnerArguments) -> None:
     config = settings.load()
     logs.keep_secret(config.secrets())  # not everybody who calls this has called `main()`
     let_in = _admission(runner_args)
+    async with AsyncExitStack() as stack:
+        await _converse(runner_args, config, let_in, stack)
+
+
+async def _converse(
+    runner_args: RunnerArguments,
+    config: settings.Settings,
+    let_in: Admission,
+    stack: AsyncExitStack,
+) -> None:
     said_before = await MEMORY.recall(let_in.session) if let_in.session else None
+    session = let_in.session or runner_args.session_id
     typed = TypedTexts()
     transcript = TranscriptProcessor(typed)
-    build = _managed if config.avatar in faces.AGENTS else _own
-    middle = await build(config, let_in, typed, transcript, said_before or [])
+    if config.avatar in faces.AGENTS:
+        middle = await _managed(config, session, typed, transcript, said_before or [], stack)
+    else:
+        middle = await _own(config, let_in, typed, transcript, said_before or [])
     serializer = PageSerializer(middle.page_says) if let_in.page else ProtobufSerializer()
     if isinstance(runner_args, WebSocketRunnerArguments):
         runner_args.transport_type = "websocket"  # where it is left open, Pipecat expects a phone
@@ -170,7 +187,7 @@ async def bot(runner_args: RunnerArguments) -> None:
     await workers.add_workers(worker)
     with (
         MEMORY.open(let_in.session, Conversation(middle.messages, worker.cancel)),
-        middle.attended(let_in.session or runner_args.session_id),
+        middle.attended(session),
     ):
         async with host.there():
             await workers.run()
@@ -238,24 +255,54 @@ async def _own(
 
 async def _managed(
     config: settings.Settings,
-    let_in: Admission,
+    session: str | None,
     typed: TypedTexts,
     transcript: TranscriptProcessor,
     said_before: list[Any],
+    stack: AsyncExitStack,
 ) -> Middle:
-    """All of it by a vendor that hears, thinks and speaks in a room of its own."""
-    agent = faces.agent(config, said_before=said_before)
+    """A vendor that hears and speaks in a room of its own, and thinks there, or asks us."""
+    by = dict.fromkeys(("stt", "llm", "tts"), config.avatar)
+    parts: dict[FrameProcessor, Part] = {}
+    messages: Callable[[], list[Any]]
+    if config.zego_agent_llm_url:
+        agent = faces.agent(config, said_before=said_before)
+        messages = partial(_said, said_before, agent.messages)
+    else:
+        by["llm"] = config.llm
+        thinks = providers.language_model(config.llm, _account(config, config.llm))
+        parts[thinks] = _part(providers.LLM[config.llm])
+        context = LLMContext(said_before, tools=TOOLS)
+        messages = context.get_messages
+
+        async def failed(error: ErrorFrame) -> None:
+            await agent.push_frame(error, FrameDirection.UPSTREAM)
+
+        brain = Brain(context, thinks, failed=failed)
+        lent = COMPLETIONS.lend(brain, session=session or "", origin=_origin(config))
+        agent = faces.agent(config, brain=stack.enter_context(lent))
+        await stack.enter_async_context(brain.awake())
+    parts[agent] = _face(config)
     agent.add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
     return Middle(
         answers=[TextInputProcessor(typed), agent],
         remembers=[],
         face=agent,
-        parts={agent: _face(config)},
-        by=dict.fromkeys(("stt", "llm", "tts"), config.avatar),
+        parts=parts,
+        by=by,
         page_says=agent.page_says,
-        messages=lambda: [*said_before, *agent.messages],
+        messages=messages,
         attended=partial(faces.attended, config, avatar=agent),
     )
+
+
+def _said(before: list[Any], now: list[Any]) -> list[Any]:
+    return [*before, *now]
+
+
+def _origin(config: settings.Settings) -> str:
+    """Where the vendor's agent finds this server."""
+    return reachable(config.public_url, vendor=config.zego_ai_agent_api_url)
 
 
 async def _turns(config: settings.Settings) -> LLMUserAggregatorParams:

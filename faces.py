@@ -161,7 +161,11 @@ def agent(
     from transports.zego import Message
     from transports.zego.agent_processor import ZegoAgentProcessor
 
-    messages = [Message(each["role"], each["content"]) for each in said_before]
+    messages = [
+        Message(each["role"], each["content"])
+        for each in said_before
+        if each["role"] in ("user", "assistant") and isinstance(each.get("content"), str)
+    ]
     return ZegoAgentProcessor(_zego_agent(config, journal(config), messages, brain))
 
 
@@ -383,11 +387,15 @@ def _zego_agent(
 ) -> ZegoAgent:
     from transports.zego import Blocks, ZegoAgent
 
-    llm = {
-        "Url": config.zego_agent_llm_url,
-        "ApiKey": config.zego_agent_llm_api_key or "",
-        "Model": config.zego_agent_llm_model,
-    }
+    llm = (
+        None
+        if brain or not config.zego_agent_llm_url
+        else {
+            "Url": config.zego_agent_llm_url,
+            "ApiKey": config.zego_agent_llm_api_key or "",
+            "Model": config.zego_agent_llm_model,
+        }
+    )
     tts = {"Vendor": config.zego_agent_tts_vendor, "Params": config.zego_agent_tts_params}
     asr = {"Vendor": config.zego_agent_asr_vendor, "Params": config.zego_agent_asr_params or {}}
     return ZegoAgent(

@@ -406,7 +406,7 @@ VARIABLES = (
     Variable(
         "ZEGO_AGENT_LLM_URL",
         "",
-        "where ZEGO asks a language model: chat completions, as OpenAI's",
+        "where ZEGO asks a language model: chat completions, as OpenAI's; empty: here, for LLM's",
         _service,
     ),
     Variable("ZEGO_AGENT_LLM_API_KEY", "", "the key for it, which ZEGO is told", _api_key),
@@ -588,10 +588,8 @@ def _check_avatar(values: Mapping[str, Any]) -> None:
             "AVATAR=liveavatar needs LIVEAVATAR_AVATAR_ID, or LIVEAVATAR_SANDBOX=true, which has an"
             " avatar of its own."
         )
-    parts = ("zego_agent_llm_url", "zego_agent_tts_params")
-    if avatar == "zego-agent" and not all(values[each] for each in parts):
-        named = " and ".join(each.upper() for each in parts)
-        raise SettingsError(f"AVATAR=zego-agent needs {named}.")
+    if avatar == "zego-agent" and not values["zego_agent_tts_params"]:
+        raise SettingsError("AVATAR=zego-agent needs ZEGO_AGENT_TTS_PARAMS, a voice.")
     if avatar in MANAGED and values["avatar_on_start_error"] == "local":
         raise SettingsError(
             f"AVATAR={avatar} hears, thinks and speaks as well: nothing goes on without it. Set"
@@ -606,9 +604,12 @@ def _check_avatar(values: Mapping[str, Any]) -> None:
 
 def _refuse_languages(values: Mapping[str, Any]) -> None:
     language: str = values["language"]
-    if language.split("-")[0] == LOCAL_LANGUAGE or values["avatar"] in MANAGED:
+    if language.split("-")[0] == LOCAL_LANGUAGE:
         return
-    for part, title in (("stt", "ears understand"), ("llm", "brain understands")):
+    titles = {"stt": "ears understand", "llm": "brain understands"}
+    if values["avatar"] in MANAGED:
+        titles = {} if values["zego_agent_llm_url"] else {"llm": titles["llm"]}
+    for part, title in titles.items():
         if values[part] == "local":
             others = " or ".join(f"{part.upper()}={name}" for name in PROVIDERS[part])
             raise SettingsError(

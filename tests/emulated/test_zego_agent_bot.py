@@ -15,7 +15,9 @@ import pytest
 from loguru import logger
 
 from emulators.zego import Emulator, serve
+from tests.emulated import visitor as visitors
 from tests.emulated.paying import GREETING, account, leaks
+from tests.emulated.serving import free_port
 from tests.emulated.visitor import Bot, Visitor, running_bot, visiting
 from tests.emulated.zego_bot import PROGRAMS
 
@@ -136,6 +138,28 @@ async def test_what_only_callbacks_tell_comes_to_its_conversation(
                 await one.until(lambda m: m.get("text") == "You said: stop." and m.get("final"))
                 assert not [each for each in other.messages if each.get("role") == "user"]
             await emulator.until(lambda: not emulator.running())
+        assert leaks(tmp_path, bot) == []
+
+
+async def test_agent_asks_the_bots_own_brain_which_remembers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setattr(visitors, "free_port", lambda: port)
+    async with serve(**{**KNOBS, "llm": "asked"}) as emulator:
+        settings = account("zego-agent", emulator)
+        settings |= {"ZEGO_AGENT_LLM_URL": "", "PUBLIC_URL": f"http://localhost:{port}"}
+        async with running_bot(tmp_path, **settings) as bot, visit(bot) as visitor:
+            assert (await visitor.kind("session"))["llm"] == "local"
+            await enter(visitor, emulator)
+            assert await visitor.answer() == GREETING
+            assert "Anna" in await visitor.ask("My name is Anna")
+            (instance,) = emulator.instances()
+            before = len(visitor.messages)
+            instance.hears("what is my name", 0.1)
+            assert "Anna" in await visitor.answer(before)
+            key = instance.terms.blocks["LLM"]["ApiKey"]
+            assert not [line for line in bot.log if key in line]
         assert leaks(tmp_path, bot) == []
 
 

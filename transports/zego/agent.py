@@ -152,8 +152,6 @@ class ZegoAgent(JournaledVendor[Rest]):
             raise ValueError(f"max_idle_s takes {LEAST_IDLE_S} to {MOST_IDLE_S}")
         if not 0 <= window <= MOST_WINDOW:
             raise ValueError(f"window takes 0 to {MOST_WINDOW}")
-        if brain is None and blocks.llm is None:
-            raise ValueError("an agent needs a brain, or a block that says which one it has")
         super().__init__(
             "ZEGO's AI Agent",
             key=str(app_id),
@@ -304,9 +302,9 @@ class ZegoAgent(JournaledVendor[Rest]):
         llm = self._blocks.llm if self.brain is None else None
         return Blocks(llm=llm, tts=self._blocks.tts, asr=self._blocks.asr)
 
-    def _llm(self) -> Block:
+    def _llm(self) -> Block | None:
         if self.brain is None:
-            return {**(self._blocks.llm or {}), "SystemPrompt": self._prompt}
+            return self._blocks.llm and {**self._blocks.llm, "SystemPrompt": self._prompt}
         return {
             "Url": self.brain.url,
             "ApiKey": self.brain.key,
