@@ -9,10 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from fastapi import APIRouter
 from pipecat.audio.vad.vad_analyzer import VADParams
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
@@ -48,8 +52,9 @@ from processors.text_input import (
 )
 from processors.transcript import TranscriptProcessor
 from processors.trouble import Part, TroubleProcessor
-from server import cli, runner, viewer
+from server import cli, digital_human, runner, viewer
 from server.admission import Admission, admission
+from server.back_end import BackEnd
 from server.errors import ServerError
 from server.ways import obstacles
 from services import providers
@@ -81,6 +86,9 @@ REFUSED = {
 }
 """What a person is told of a message that was not taken."""
 
+router = APIRouter()
+"""What a launcher's process answers besides, for its session; `preload()` fills it."""
+
 MEMORY: Memory[Any] = Memory(now=time.monotonic)
 
 
@@ -91,7 +99,11 @@ def preload() -> None:
     """
     config = settings.load()
     faces.preload(config)
-    providers.preload(config.stt, config.llm, config.tts, language=config.language)
+    if back_end := _back_end(config):
+        router.include_router(back_end.asked)
+        router.include_router(back_end.called)
+    if config.avatar not in faces.AGENTS:
+        providers.preload(config.stt, config.llm, config.tts, language=config.language)
 
 
 def configure_logs(stream: TextIO) -> None:
@@ -104,45 +116,27 @@ async def bot(runner_args: RunnerArguments) -> None:
     config = settings.load()
     logs.keep_secret(config.secrets())  # not everybody who calls this has called `main()`
     let_in = _admission(runner_args)
-    ears = providers.speech_to_text(config.stt, _account(config, config.stt))
-    brain = providers.language_model(config.llm, _account(config, config.llm))
-    voice = providers.text_to_speech(config.tts, _account(config, config.tts))
-    avatar = faces.transport(config, page=let_in.page)
-    parts: dict[FrameProcessor, Part] = {
-        ears: _part(providers.STT[config.stt]),
-        brain: _part(providers.LLM[config.llm]),
-        voice: _part(providers.TTS[config.tts]),
-    }
-    if config.avatar != "local":
-        parts[avatar.output()] = _face(config)
-    trouble = TroubleProcessor(parts)
-    serializer = PageSerializer(avatar.page_says) if let_in.page else ProtobufSerializer()
+    said_before = await MEMORY.recall(let_in.session) if let_in.session else None
+    typed = TypedTexts()
+    transcript = TranscriptProcessor(typed)
+    build = _managed if config.avatar in faces.AGENTS else _own
+    middle = await build(config, let_in, typed, transcript, said_before or [])
+    serializer = PageSerializer(middle.page_says) if let_in.page else ProtobufSerializer()
     if isinstance(runner_args, WebSocketRunnerArguments):
         runner_args.transport_type = "websocket"  # where it is left open, Pipecat expects a phone
     user = await create_transport(runner_args, ways.params(serializer))
-    typed = TypedTexts()
-    transcript = TranscriptProcessor(typed)
-    said_before = await MEMORY.recall(let_in.session) if let_in.session else None
-    messages = LLMContext(said_before or [], tools=TOOLS)
-    context = LLMContextAggregatorPair(messages, user_params=await _turns(config))
-    context.user().add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
 
     worker = PipelineWorker(
         Pipeline(
             [
-                trouble,
+                TroubleProcessor(middle.parts),
                 MessageFilter(),
                 user.input(),
-                ears,
-                TextInputProcessor(typed),
-                context.user(),
-                brain,
-                voice,
-                avatar.output(),
+                *middle.answers,
                 user.output(),
                 transcript,
                 ResponseTimeProcessor(),
-                context.assistant(),
+                *middle.remembers,
             ]
         ),
         params=PipelineParams(audio_in_sample_rate=MICROPHONE_HZ, audio_out_sample_rate=VOICE_HZ),
@@ -151,12 +145,7 @@ async def bot(runner_args: RunnerArguments) -> None:
     host = Host(
         worker,
         user,
-        introduction={
-            "stt": config.stt,
-            "llm": config.llm,
-            "tts": config.tts,
-            "avatar": config.avatar,
-        },
+        introduction={**middle.by, "avatar": config.avatar},
         greeting="" if said_before else config.greeting,
         longest_s=config.max_session_seconds,
         in_room=isinstance(runner_args, DailyRunnerArguments | LiveKitRunnerArguments),
@@ -167,16 +156,101 @@ async def bot(runner_args: RunnerArguments) -> None:
     async def explain(_: object, kind: str) -> None:
         await host.tell("notice", text=REFUSED[kind])
 
-    @avatar.output().event_handler("on_session_opened")
     async def keep_within(_: object, limit_s: float | None) -> None:
         if limit_s is not None:
             host.ends_before(limit_s)
 
+    middle.face.add_event_handler("on_session_opened", keep_within)
     workers = WorkerRunner(handle_sigint=False)
     await workers.add_workers(worker)
-    with MEMORY.open(let_in.session, Conversation(messages.get_messages, worker.cancel)):
+    with (
+        MEMORY.open(let_in.session, Conversation(middle.messages, worker.cancel)),
+        middle.attended(let_in.session or runner_args.session_id),
+    ):
         async with host.there():
             await workers.run()
+
+
+@dataclass(frozen=True, slots=True)
+class Middle:
+    """What hears, thinks and speaks in a conversation.
+
+    Attributes:
+        answers: From what the person says to what they hear.
+        remembers: Behind what was heard.
+        face: The one of them that says when something ends by itself.
+        parts: What the person is told of those that fail.
+        by: Who takes which part, for the page.
+        page_says: Takes what the page says to the avatar.
+        messages: What was said, for the next connection.
+        attended: Around the conversation, by its session: the vendor can tell of it.
+    """
+
+    answers: list[FrameProcessor]
+    remembers: list[FrameProcessor]
+    face: FrameProcessor
+    parts: Mapping[FrameProcessor, Part]
+    by: Mapping[str, str]
+    page_says: Callable[[str, Mapping[str, Any]], None]
+    messages: Callable[[], list[Any]]
+    attended: Callable[[str | None], AbstractContextManager[None]]
+
+
+async def _own(
+    config: settings.Settings,
+    let_in: Admission,
+    typed: TypedTexts,
+    transcript: TranscriptProcessor,
+    said_before: list[Any],
+) -> Middle:
+    """Ears, language model, voice and face, each by a part of its own."""
+    ears = providers.speech_to_text(config.stt, _account(config, config.stt))
+    brain = providers.language_model(config.llm, _account(config, config.llm))
+    voice = providers.text_to_speech(config.tts, _account(config, config.tts))
+    avatar = faces.transport(config, page=let_in.page)
+    parts: dict[FrameProcessor, Part] = {
+        ears: _part(providers.STT[config.stt]),
+        brain: _part(providers.LLM[config.llm]),
+        voice: _part(providers.TTS[config.tts]),
+    }
+    if config.avatar != "local":
+        parts[avatar.output()] = _face(config, "The drawn face goes on without it.")
+    messages = LLMContext(said_before, tools=TOOLS)
+    context = LLMContextAggregatorPair(messages, user_params=await _turns(config))
+    context.user().add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
+    heard = [ears, TextInputProcessor(typed), context.user()]
+    return Middle(
+        answers=[*heard, brain, voice, avatar.output()],
+        remembers=[context.assistant()],
+        face=avatar.output(),
+        parts=parts,
+        by={"stt": config.stt, "llm": config.llm, "tts": config.tts},
+        page_says=avatar.page_says,
+        messages=messages.get_messages,
+        attended=partial(faces.attended, config, avatar=avatar),
+    )
+
+
+async def _managed(
+    config: settings.Settings,
+    let_in: Admission,
+    typed: TypedTexts,
+    transcript: TranscriptProcessor,
+    said_before: list[Any],
+) -> Middle:
+    """All of it by a vendor that hears, thinks and speaks in a room of its own."""
+    agent = faces.agent(config, said_before=said_before)
+    agent.add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
+    return Middle(
+        answers=[TextInputProcessor(typed), agent],
+        remembers=[],
+        face=agent,
+        parts={agent: _face(config)},
+        by=dict.fromkeys(("stt", "llm", "tts"), config.avatar),
+        page_says=agent.page_says,
+        messages=lambda: [*said_before, *agent.messages],
+        attended=partial(faces.attended, config, avatar=agent),
+    )
 
 
 async def _turns(config: settings.Settings) -> LLMUserAggregatorParams:
@@ -221,16 +295,21 @@ def _account(config: settings.Settings, provider: str) -> Account:
     return Account(key, url, model, voice, config.language, config.system_prompt)
 
 
+def _back_end(config: settings.Settings) -> BackEnd | None:
+    """What is answered over HTTP for conversations with a face that has use for it."""
+    desk = faces.desk(config)
+    return digital_human.back_end(desk, faces.signed(config)) if desk else None
+
+
 def _part(provider: Provider[Any]) -> Part:
     """What the person is told of a provider that fails."""
     return Part(provider.title, provider.key, provider.choices)
 
 
-def _face(config: settings.Settings) -> Part:
-    """What the person is told of a face that fails."""
-    face = faces.FACES[config.avatar]
-    explain = partial(faces.explain, config)
-    return Part(face.title, face.key, face.choices, explain, "The drawn face goes on without it.")
+def _face(config: settings.Settings, instead: str = "") -> Part:
+    """What the person is told of a face that fails, and of what takes its place."""
+    face = faces.row(config)
+    return Part(face.title, face.key, face.choices, partial(faces.explain, config), instead)
 
 
 def main() -> None:
@@ -254,6 +333,7 @@ def main() -> None:
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
             viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
+            back_end=_back_end(config),
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 import faces
 import logs
 import settings
-from server import viewer
+from server import digital_human, viewer
 from server.addresses import Addresses
+from server.back_end import BackEnd
 from server.bind import is_loopback, refuse_open_bind, refuse_taken_port
 from server.door import tickets_of
 from server.errors import ServerError
@@ -122,6 +123,7 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
                 machine.ThisMachine(tickets, is_alone=is_alone),
                 longest_s=config.max_session_seconds,
                 figures=reaper.figures,
+                back_end=_back_end(config),
             ),
             options.host,
             options.port,
@@ -133,6 +135,12 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             trusted_proxies=config.trusted_proxies,
             opened=partial(_announce, addresses),
         )
+
+
+def _back_end(config: settings.Settings) -> BackEnd | None:
+    """What sessions answer; here it is only described."""
+    desk = faces.desk(config)
+    return digital_human.back_end(desk, faces.signed(config)) if desk else None
 
 
 def _announce(addresses: Addresses) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from .addresses import Addresses
+from .back_end import BackEnd
 from .gate import Gate
 from .key import read_or_make_key, state_folder
 from .offers import OFFER_PATH, Offers
@@ -45,6 +46,7 @@ def open_door(
     transports: Mapping[str, str | None],
     session_secret: bytes | None = None,
     viewer: Viewer | None = None,
+    back_end: BackEnd | None = None,
 ) -> Sessions:
     """Registers the page and closes everything else of Pipecat's application to strangers.
 
@@ -58,6 +60,7 @@ def open_door(
         transports: Ways to reach the bot, each with a sentence where it cannot be had.
         session_secret: The 256-bit key of the tickets; by default it is kept in a file.
         viewer: What the page shows a vendor's face with.
+        back_end: What that wants answered besides.
 
     Returns:
         The open sessions, which fill as people connect.
@@ -68,9 +71,12 @@ def open_door(
     """
     tickets = tickets_of(session_secret)
     app.add_middleware(StartTickets, welcomes=Welcomes(tickets, transports))
-    return close_off(
-        app, Plan(ROUTES), page=page, addresses=addresses, tickets=tickets, viewer=viewer
-    )
+    plan = Plan(ROUTES)
+    if back_end:
+        plan = back_end.added_to(plan)
+        for router in back_end.routers:
+            app.include_router(router)
+    return close_off(app, plan, page=page, addresses=addresses, tickets=tickets, viewer=viewer)
 
 
 def close_off(

@@ -52,6 +52,8 @@ AGAIN_S, RATE_LIMITED_S = 0.3, 1.0
 SHORT_LIVED_S = 5.0
 """A connection that was closed sooner is not made again before it is needed."""
 
+LIVING = (TaskStatus.STARTING, TaskStatus.STREAMING)
+
 MOST_DRIVES = 64
 """The status of so many may be still to come; the oldest is then forgotten."""
 
@@ -129,6 +131,7 @@ class DriveSocket:
         self._between = asyncio.Event()  # drives: nothing more is to be sent of the last
         self._between.set()
         self._told: dict[str, _Told] = {}
+        self._asking: asyncio.Task[None] | None = None
         self._cut: asyncio.Task[None] | None = None
         self._cut_at = 0.0
 
@@ -204,10 +207,11 @@ class DriveSocket:
         del self._told[drive]
         self._inbox.put_nowait(Told(told.utterance, status))
 
-    def task_told(self, status: int) -> None:
-        """What becomes of the task, as the vendor says."""
-        if status not in (TaskStatus.STARTING, TaskStatus.STREAMING):
-            self._finish()
+    def task_doubted(self, status: int) -> None:
+        """What a callback says of the task. What ends it is asked for: a callback ends nothing."""
+        if status in LIVING or (self._asking is not None and not self._asking.done()):
+            return
+        self._asking = self._spawn(self._look(), "avatar task")
 
     # Speech
 
@@ -340,14 +344,8 @@ class DriveSocket:
 
     async def _closed(self, line: _Line) -> None:
         """Between two drives it may be: because the task is over, or because nothing was said."""
-        try:
-            self.task_told(await self._tasks.status(self._task))
-        except VendorRefused as error:
-            if error.status in OVER:
-                self._finish()
+        if not await self._is_living():
             return
-        except AvatarError:
-            return  # it shows with the next reservation
         short_lived = asyncio.get_running_loop().time() < line.opened_at + SHORT_LIVED_S
         if self._kept is not None and not short_lived:
             try:
@@ -355,6 +353,23 @@ class DriveSocket:
                     await self._prepared(fresh_s=RESERVATION_S + KEPT_S)
             except AvatarError as error:
                 logger.debug(f"{self._vendor}'s drive socket is dialled again when needed: {error}")
+
+    async def _look(self) -> None:
+        await self._is_living()
+
+    async def _is_living(self) -> bool:
+        """Whether it is known to be; where it is known to be over, nothing more is said."""
+        try:
+            lives = await self._tasks.status(self._task) in LIVING
+        except VendorRefused as error:
+            if error.status not in OVER:
+                return False
+            lives = False
+        except AvatarError:
+            return False  # nobody knows; it shows with the next reservation
+        if not lives:
+            self._finish()
+        return lives
 
     # Cuts
 

@@ -36,7 +36,9 @@ async def test_twenty_sessions_of_one_account_stay_below_its_limit(
     await asyncio.gather(*(session(number) for number in range(20)))
     assert len(made) == 100
     assert most_in_a_second(made) == 10
-    assert made[-1] - made[0] == pytest.approx(9 * WINDOW_S, abs=0.3), "nobody waits longer than needed"
+    assert made[-1] - made[0] == pytest.approx(9 * WINDOW_S, abs=0.3), (
+        "nobody waits longer than needed"
+    )
 
 
 def test_who_is_alone_waits_for_nothing(tmp_path: Path) -> None:
