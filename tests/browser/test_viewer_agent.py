@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 import pytest
 from playwright.async_api import Page
 
+from emulators.zego import serve
+from tests.emulated.paying import GREETING, account
+
 from .scripted_bot import ScriptedBot
 from .test_viewer import NOTE_VOICE, settled, shows, started, until, until_shown
 from .test_viewer_zego import ROOM as FACE
 from .test_viewer_zego import STAND_IN, calls
-from .visit import Visit
+from .visit import Visit, running_bot, visiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -389,3 +393,92 @@ async def test_end_undoes_the_last_first(address: str, chromium: str, silence: P
         ]
         ended = "[first, ...given].every(({ readyState }) => readyState === 'ended')"
         assert await visit.page.evaluate(ended)
+
+
+PEERS = """
+window.peers = [];
+window.RTCPeerConnection = class extends RTCPeerConnection {
+    constructor(...given) { super(...given); window.peers.push(this); }
+};
+"""
+
+
+@pytest.mark.parametrize("transport", ["websocket", "webrtc"])
+async def test_conversation_with_the_bot_is_held_in_the_room(
+    transport: str, chromium: str, silence: Path, tmp_path: Path
+) -> None:
+    if transport == "webrtc":
+        pytest.importorskip("aiortc", reason="needs aiortc (uv sync --extra webrtc)")
+    async with (
+        serve(llm="parrot") as vendor,
+        running_bot(XDG_STATE_HOME=str(tmp_path), **account("zego-agent", vendor)) as address,
+        visiting(f"{address}?transport={transport}", chromium, silence) as visit,
+        asyncio.TaskGroup() as tasks,
+    ):
+        told: asyncio.Queue[str] = asyncio.Queue()
+
+        async def tell() -> None:
+            while True:
+                await visit.page.evaluate("(text) => room.say(text)", await told.get())
+
+        pieces: list[bytes] = []
+
+        def note(frame: str | bytes) -> None:
+            if isinstance(frame, bytes):
+                pieces.append(frame)
+
+        visit.page.on("websocket", lambda socket: socket.on("framesent", note))
+        await visit.page.add_init_script(PEERS)
+        await visit.arrive()
+        vendor.news.listeners.append(lambda message: told.put_nowait(message.content))
+        await visit.page.route(
+            f"**/assets/{STAND_IN.name}", lambda route: route.fulfill(path=STAND_IN)
+        )
+        await visit.press("Start")
+        await until(visit.page, "window.room?.loggedIn && room.published.size === 1")
+        telling = tasks.create_task(tell())
+        sent = len(pieces)
+        [instance] = vendor.instances()
+        [[_, room, _, user]] = await calls(visit.page, "loginRoom")
+        [[_, stream, _]] = await calls(visit.page, "startPublishingStream")
+        assert (room, user["userID"]) == (instance.terms.room, instance.terms.user)
+        assert stream == instance.terms.user_stream
+        vendor.rooms.enter(room, user["userID"])
+        await vendor.until(lambda: instance.terms.stream in vendor.published(room))
+        await visit.page.evaluate("(stream) => room.enter(stream)", instance.terms.stream)
+        await until_shown(visit.page, "video")
+        await visit.until_bubble(GREETING)
+        await visit.until("status", status="speaking")
+        await visit.until("status", after=await visit.now(), status="listening")
+
+        asked = await visit.now()
+        instance.hears("hello there", 0.3)
+        await visit.until_bubble("You said: hello there.")
+        for status in ("thinking", "speaking", "listening"):
+            asked = (await visit.until("status", after=asked, status=status))["at"]
+        await until(visit.page, "document.querySelector('.is-open') === null")
+
+        await visit.say("what is new")
+        await visit.until_bubble("You said: what is new.")
+        await visit.until("status", status="speaking", after=asked)
+        instance.hears("stop", 0.3)
+        bubbles = await visit.until_bubble("You said: stop.")
+        assert bubbles[1:] == [
+            "You · spoken hello there",
+            "Bot You said: hello there.",
+            "You · typed what is new",
+            "Bot You said: what is new. — cut off",
+            "You · spoken stop",
+            "Bot You said: stop.",
+        ]
+
+        assert len(pieces) == sent
+        senders = "peers.flatMap((peer) => peer.getSenders()).filter(({ track }) => track !== null)"
+        assert await visit.page.evaluate(f"{senders}.length") == 0
+        assert await visit.page.evaluate("peers.length") == (transport == "webrtc")
+        await visit.press("End")
+        await until(visit.page, "room.isOver")
+        vendor.rooms.leave(room, user["userID"])
+        await vendor.until(lambda: not vendor.running())
+        telling.cancel()
+        assert visit.complaints == []
