@@ -28,7 +28,6 @@ from ..avatar.errors import (
     VendorUnreachable,
 )
 from ..avatar.events import Reserved
-from ..avatar.rest import NotDone
 from .line import Line
 from .progress import Progress
 from .rest import NOT_STREAMING, OVER
@@ -45,7 +44,7 @@ CUT_S = 0.5
 """Who begins next waits no longer for the answer to an interrupt."""
 
 CUT_AGAIN_S = (0.0, 0.15, 0.3)
-"""Before each try of one that was certainly not carried out."""
+"""Before each try of one that may not have been carried out."""
 
 TROUBLE_S = 10.0
 """For how long reservations may go wrong; tried again after these:"""
@@ -187,6 +186,8 @@ class DriveSocket:
             kept = await self._prepared_to_begin()
         except VendorRefused as error:
             raise (ConnectionLost(self._vendor) if error.status in OVER else error) from None
+        if self._cut is not None:
+            self._cut.cancel()  # this cuts as well, and one that still waits for its turn hits this
         self._kept = None
         self._driven = _Driven(kept.drive.id, utterance, sample_rate)
         self._between.clear()
@@ -317,15 +318,13 @@ class DriveSocket:
         self._cut = self._spawn(self._interrupted(), "avatar interrupt")
 
     async def _interrupted(self) -> None:
-        """Once; again only where it was certainly not carried out, and nothing new has begun."""
+        """Once; again where it may not have been carried out. What begins next cancels it."""
         for pause_s in CUT_AGAIN_S:
             if pause_s:
                 await asyncio.sleep(pause_s)
-            if self._driven is not None:
-                return  # that has cut it
             try:
                 await self._tasks.interrupt(self._task)
-            except (RateLimited, NotDone):
+            except (RateLimited, VendorUnreachable):
                 continue
             except VendorRefused as error:
                 if error.status in OVER:
