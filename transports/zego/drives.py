@@ -9,7 +9,7 @@ the vendor keeps it and gives the same address; there are never two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -28,6 +28,7 @@ from ..avatar.errors import (
     VendorUnreachable,
 )
 from ..avatar.events import Reserved
+from ..avatar.rest import PAUSES_S
 from .line import Line
 from .progress import Progress
 from .rest import NOT_STREAMING, OVER
@@ -234,7 +235,7 @@ class DriveSocket:
             await self._wanted.wait()
             now = asyncio.get_running_loop().time()
             try:
-                await self._prepare()
+                await self._prepare(pauses_s=())  # it is tried again here
             except (CertificateRefused, UnexpectedReply):
                 raise
             except AvatarError as error:
@@ -264,15 +265,15 @@ class DriveSocket:
                     raise
                 await asyncio.sleep(AGAIN_S)
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, *, pauses_s: Sequence[float] = PAUSES_S) -> None:
         async with self._preparing:
-            await self._prepared(fresh_s=KEPT_S)
+            await self._prepared(fresh_s=KEPT_S, pauses_s=pauses_s)
 
-    async def _prepared(self, *, fresh_s: float) -> _Kept:
+    async def _prepared(self, *, fresh_s: float, pauses_s: Sequence[float] = PAUSES_S) -> _Kept:
         """A reservation that is no older, and its connection."""
         kept = self._kept
         if kept is None or asyncio.get_running_loop().time() > kept.at + fresh_s:
-            kept = self._kept = _Kept(await self._tasks.reserve(self._task))
+            kept = self._kept = _Kept(await self._tasks.reserve(self._task, pauses_s=pauses_s))
         if not self._line.leads_to(kept.drive.address):
             await self._between.wait()
             try:

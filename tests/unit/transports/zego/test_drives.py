@@ -17,6 +17,7 @@ from transports.avatar import (
     VendorRefused,
     VendorUnreachable,
 )
+from transports.avatar.rest import CALL_TIMEOUT_S
 from transports.zego.drives import CUT_S, KEPT_S, RESERVATION_S, TROUBLE_S, DriveSocket
 from transports.zego.tasks import DriveStatus, Tasks
 from transports.zego.wire import Ask, Cut, Start, Stop, Told
@@ -36,10 +37,14 @@ class MemoryRest:
         self.fails: dict[str, Exception] = {}
         self.interrupt_s = ROUND_TRIP_S
         self.turn_s = 0.0  # how long a cut waits for its turn
+        self.silent = ""  # an action that is never answered
 
     async def ask(self, action: str, body: Any = None, **how: Any) -> Any:
         if action == "InterruptDriveTask":
             await asyncio.sleep(self.turn_s)
+        if action == self.silent:
+            await asyncio.sleep(CALL_TIMEOUT_S * (1 + len(how["pauses_s"])))
+            raise VendorUnreachable("ZEGO")
         self.asked.append((now(), action))
         number = len(self.times(action))
         await asyncio.sleep(self.interrupt_s if action == "InterruptDriveTask" else ROUND_TRIP_S)
@@ -342,6 +347,18 @@ async def test_trouble_is_waited_out_and_too_much_of_it_is_an_error() -> None:
         await driven.send(Ask(0))
         await asyncio.sleep(TROUBLE_S + 3.0)
         assert isinstance(world.over, RateLimited)
+
+
+async def test_a_vendor_that_does_not_answer_is_an_error_after_two_tries() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await driven.send(Stop("u1"))
+        world.rest.silent = "DriveByWsStream"
+        await driven.send(Ask(0))
+        await asyncio.sleep(TROUBLE_S + 5.0)
+        assert world.over == "no"
+        await asyncio.sleep(CALL_TIMEOUT_S)
+        assert isinstance(world.over, VendorUnreachable)
 
 
 async def test_status_is_told_by_utterance_once_and_nothing_of_what_was_cut() -> None:
