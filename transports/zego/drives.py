@@ -23,7 +23,6 @@ from ..avatar.errors import (
     CertificateRefused,
     ConnectionLost,
     RateLimited,
-    UnexpectedReply,
     VendorRefused,
     VendorUnreachable,
 )
@@ -236,7 +235,7 @@ class DriveSocket:
             now = asyncio.get_running_loop().time()
             try:
                 await self._prepare(pauses_s=())  # it is tried again here
-            except (CertificateRefused, UnexpectedReply):
+            except CertificateRefused:
                 raise
             except AvatarError as error:
                 if isinstance(error, VendorRefused) and error.status in OVER:

@@ -14,6 +14,7 @@ from transports.avatar import (
     ConnectionLost,
     RateLimited,
     Reserved,
+    UnexpectedReply,
     VendorRefused,
     VendorUnreachable,
 )
@@ -331,11 +332,14 @@ async def test_a_task_that_is_gone_ends_it(action: str, code: int) -> None:
         assert world.over is None
 
 
-async def test_trouble_is_waited_out_and_too_much_of_it_is_an_error() -> None:
+@pytest.mark.parametrize(
+    "trouble", [RateLimited("ZEGO", 400010009), UnexpectedReply("ZEGO", "no WssAddress")]
+)
+async def test_trouble_is_waited_out_and_too_much_of_it_is_an_error(trouble: AvatarError) -> None:
     async with socket() as (world, driven):
         await driven.send(Start("u1", 24_000))
         await driven.send(Stop("u1"))
-        world.rest.fails["DriveByWsStream"] = RateLimited("ZEGO", 400010009)
+        world.rest.fails["DriveByWsStream"] = trouble
         await driven.send(Ask(0))
         await asyncio.sleep(TROUBLE_S - 3.0)
         assert world.over == "no"
@@ -343,10 +347,10 @@ async def test_trouble_is_waited_out_and_too_much_of_it_is_an_error() -> None:
         await asyncio.sleep(3.0)
         assert world.reserved() == [0]
         await driven.send(Start("u2", 24_000))
-        world.rest.fails["DriveByWsStream"] = RateLimited("ZEGO", 400010009)
+        world.rest.fails["DriveByWsStream"] = trouble
         await driven.send(Ask(0))
         await asyncio.sleep(TROUBLE_S + 3.0)
-        assert isinstance(world.over, RateLimited)
+        assert world.over is trouble
 
 
 async def test_a_vendor_that_does_not_answer_is_an_error_after_two_tries() -> None:
