@@ -17,6 +17,8 @@ import pytest
 from loguru import logger
 from pipecat.frames.frames import ErrorFrame, TTSAudioRawFrame, TTSStartedFrame
 
+import faces
+import settings
 from tests.emulated.contract.stage import all_heard, pieces, running, stream, voice
 from tests.emulated.contract.vendors import ZEGO, ZEGO_SILENT
 from tests.emulated.contract.zego import zego, zego_vendor
@@ -349,6 +351,25 @@ async def test_the_vendor_is_asked_for_the_limits_of_the_conversation(tmp_path: 
         await dialled(zego_vendor(side, tmp_path, max_session_s=123, max_idle_s=45))
         (made,) = calls(side, CREATE)
         assert (made.body["TTL"], made.body["MaxIdleTime"]) == (123, 45)
+
+
+async def test_a_task_may_be_silent_for_as_long_as_its_conversation_lasts(tmp_path: Path) -> None:
+    async with zego(**SOON) as side:
+        config = settings.load(
+            {
+                "AVATAR": "zego",
+                "AVATAR_JOURNAL": "off",
+                "MAX_SESSION_SECONDS": "1000",
+                "ZEGO_APP_ID": str(side.knobs.app_id),
+                "ZEGO_SERVER_SECRET": side.server_secret,
+                "ZEGO_DIGITAL_HUMAN_API_URL": side.url,
+            },
+            dotenv=None,
+        )
+        vendor = faces.vendor(config)
+        await vendor.close(await vendor.open())
+        (made,) = calls(side, CREATE)
+        assert made.body["TTL"] == made.body["MaxIdleTime"] >= 1_000
 
 
 async def test_only_the_task_that_has_our_name_twice_is_stopped(tmp_path: Path) -> None:
