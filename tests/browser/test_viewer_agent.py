@@ -231,7 +231,9 @@ TOLD = [
     (said(4, 150, Text="Hi <b>", **WORDS), {"Text": "Hi <b>", "EndFlag": True}),
     (said(4, 152, Text="x" * 4_000, **WORDS), {"Text": "x" * 4_000, "EndFlag": True}),
 ]
-def messages(bot: Bot) -> list[Any]:
+
+
+def messages(bot: ScriptedBot) -> list[Any]:
     """All that was relayed, whatever came together."""
     return [each for told in bot.details for each in told.get("messages", [])]
 
