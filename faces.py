@@ -364,11 +364,13 @@ def _zego(config: Settings, journal: Journal) -> PaidVendor:
     from transports.avatar.trust import Trust
     from transports.zego import ZegoVendor
 
+    longest_s = min(config.max_session_seconds + GOODBYE_S, DAY_S)
     return ZegoVendor(
         app_id=config.zego_app_id or 0,
         server_secret=config.zego_server_secret or "",
         digital_human_id=config.zego_digital_human_id,
-        max_session_s=min(config.max_session_seconds + GOODBYE_S, DAY_S),
+        max_session_s=longest_s,
+        max_idle_s=longest_s,  # a person may be silent, or be spoken to by the drawn face
         reserves_early=config.zego_reserve == "early",
         tells=bool(config.zego_callback_secret),
         drive_trust=Trust(config.zego_drive_tls),

@@ -9,7 +9,7 @@ the vendor keeps it and gives the same address; there are never two.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -23,12 +23,11 @@ from ..avatar.errors import (
     CertificateRefused,
     ConnectionLost,
     RateLimited,
-    UnexpectedReply,
     VendorRefused,
     VendorUnreachable,
 )
 from ..avatar.events import Reserved
-from ..avatar.rest import NotDone
+from ..avatar.rest import PAUSES_S
 from .line import Line
 from .progress import Progress
 from .rest import NOT_STREAMING, OVER
@@ -45,7 +44,7 @@ CUT_S = 0.5
 """Who begins next waits no longer for the answer to an interrupt."""
 
 CUT_AGAIN_S = (0.0, 0.15, 0.3)
-"""Before each try of one that was certainly not carried out."""
+"""Before each try of one that may not have been carried out."""
 
 TROUBLE_S = 10.0
 """For how long reservations may go wrong; tried again after these:"""
@@ -191,6 +190,8 @@ class DriveSocket:
             kept = await self._prepared_to_begin()
         except VendorRefused as error:
             raise (ConnectionLost(self._vendor) if error.status in OVER else error) from None
+        if self._cut is not None:
+            self._cut.cancel()  # this cuts as well, and one that still waits for its turn hits this
         self._kept = None
         self._driven = _Driven(kept.drive.id, utterance, sample_rate)
         self._between.clear()
@@ -237,8 +238,8 @@ class DriveSocket:
             await self._wanted.wait()
             now = asyncio.get_running_loop().time()
             try:
-                await self._prepare()
-            except (CertificateRefused, UnexpectedReply):
+                await self._prepare(pauses_s=())  # it is tried again here
+            except CertificateRefused:
                 raise
             except AvatarError as error:
                 if isinstance(error, VendorRefused) and error.status in OVER:
@@ -267,15 +268,15 @@ class DriveSocket:
                     raise
                 await asyncio.sleep(AGAIN_S)
 
-    async def _prepare(self) -> None:
+    async def _prepare(self, *, pauses_s: Sequence[float] = PAUSES_S) -> None:
         async with self._preparing:
-            await self._prepared(fresh_s=KEPT_S)
+            await self._prepared(fresh_s=KEPT_S, pauses_s=pauses_s)
 
-    async def _prepared(self, *, fresh_s: float) -> _Kept:
+    async def _prepared(self, *, fresh_s: float, pauses_s: Sequence[float] = PAUSES_S) -> _Kept:
         """A reservation that is no older, and its connection."""
         kept = self._kept
         if kept is None or asyncio.get_running_loop().time() > kept.at + fresh_s:
-            kept = self._kept = _Kept(await self._tasks.reserve(self._task))
+            kept = self._kept = _Kept(await self._tasks.reserve(self._task, pauses_s=pauses_s))
         if not self._line.leads_to(kept.drive.address):
             await self._between.wait()
             try:
@@ -332,15 +333,13 @@ class DriveSocket:
         self._cut = self._spawn(self._interrupted(), "avatar interrupt")
 
     async def _interrupted(self) -> None:
-        """Once; again only where it was certainly not carried out, and nothing new has begun."""
+        """Once; again where it may not have been carried out. What begins next cancels it."""
         for pause_s in CUT_AGAIN_S:
             if pause_s:
                 await asyncio.sleep(pause_s)
-            if self._driven is not None:
-                return  # that has cut it
             try:
                 await self._tasks.interrupt(self._task)
-            except (RateLimited, NotDone):
+            except (RateLimited, VendorUnreachable):
                 continue
             except VendorRefused as error:
                 if error.status in OVER:

@@ -6,13 +6,13 @@ digital human in a room; a drive is something that it says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
 from ..avatar.errors import UnexpectedReply
-from ..avatar.rest import optional_texts, text_of
+from ..avatar.rest import PAUSES_S, optional_texts, text_of
 from .rest import Rest
 
 LONGEST_ID = 200
@@ -97,9 +97,10 @@ class Tasks:
         """End it; the vendor lets nobody name it afterwards."""
         await self._rest.ask("StopDigitalHumanStreamTask", {"TaskId": task}, again=True)
 
-    async def reserve(self, task: str) -> Drive:
+    async def reserve(self, task: str, *, pauses_s: Sequence[float] = PAUSES_S) -> Drive:
         """A drive that takes PCM from a socket. That it is asked for twice does no harm."""
-        data = await self._rest.ask("DriveByWsStream", {"TaskId": task}, again=True)
+        body = {"TaskId": task}
+        data = await self._rest.ask("DriveByWsStream", body, again=True, pauses_s=pauses_s)
         return Drive(self._id(data, "DriveId"), text_of(self._vendor, data, "WssAddress"))
 
     async def interrupt(self, task: str) -> None:

@@ -9,7 +9,16 @@ from typing import Any
 
 import pytest
 
-from transports.avatar import AvatarError, ConnectionLost, RateLimited, Reserved, VendorRefused
+from transports.avatar import (
+    AvatarError,
+    ConnectionLost,
+    RateLimited,
+    Reserved,
+    UnexpectedReply,
+    VendorRefused,
+    VendorUnreachable,
+)
+from transports.avatar.rest import CALL_TIMEOUT_S
 from transports.zego.drives import CUT_S, KEPT_S, RESERVATION_S, TROUBLE_S, DriveSocket
 from transports.zego.tasks import DriveStatus, Tasks
 from transports.zego.wire import Ask, Cut, Start, Stop, Told
@@ -28,8 +37,15 @@ class MemoryRest:
         self.status = 3
         self.fails: dict[str, Exception] = {}
         self.interrupt_s = ROUND_TRIP_S
+        self.turn_s = 0.0  # how long a cut waits for its turn
+        self.silent = ""  # an action that is never answered
 
     async def ask(self, action: str, body: Any = None, **how: Any) -> Any:
+        if action == "InterruptDriveTask":
+            await asyncio.sleep(self.turn_s)
+        if action == self.silent:
+            await asyncio.sleep(CALL_TIMEOUT_S * (1 + len(how["pauses_s"])))
+            raise VendorUnreachable("ZEGO")
         self.asked.append((now(), action))
         number = len(self.times(action))
         await asyncio.sleep(self.interrupt_s if action == "InterruptDriveTask" else ROUND_TRIP_S)
@@ -184,6 +200,33 @@ async def test_an_interrupt_without_an_answer_is_waited_for_half_a_second() -> N
         assert world.told[0][0] == pytest.approx(cut + CUT_S, abs=0.01)
 
 
+async def test_an_interrupt_that_still_waits_for_its_turn_does_not_hit_what_begins_next() -> None:
+    async with socket() as (world, driven):
+        world.rest.turn_s = 1.25
+        await driven.send(Start("u1", 24_000))
+        await driven.send(Cut())
+        await driven.send(Ask(1))
+        await asyncio.sleep(1.0)
+        assert world.reserved() == [1]
+        await driven.send(Start("u2", 24_000))
+        await asyncio.sleep(5.0)
+        assert world.rest.times("InterruptDriveTask") == []
+
+
+@pytest.mark.parametrize("begins", [False, True])
+async def test_an_interrupt_that_went_wrong_is_repeated_until_something_begins(
+    begins: bool,
+) -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        world.rest.fails["InterruptDriveTask"] = VendorUnreachable("ZEGO", 400010000)
+        await driven.send(Cut())
+        if begins:
+            await driven.send(Start("u2", 24_000))
+        await asyncio.sleep(5.0)
+        assert len(world.rest.times("InterruptDriveTask")) == (1 if begins else 3)
+
+
 async def test_a_question_that_a_cut_makes_void_is_not_answered() -> None:
     async with socket() as (world, driven):
         await driven.send(Ask(0))
@@ -299,11 +342,14 @@ async def test_a_task_that_is_gone_ends_it(action: str, code: int) -> None:
         assert world.over is None
 
 
-async def test_trouble_is_waited_out_and_too_much_of_it_is_an_error() -> None:
+@pytest.mark.parametrize(
+    "trouble", [RateLimited("ZEGO", 400010009), UnexpectedReply("ZEGO", "no WssAddress")]
+)
+async def test_trouble_is_waited_out_and_too_much_of_it_is_an_error(trouble: AvatarError) -> None:
     async with socket() as (world, driven):
         await driven.send(Start("u1", 24_000))
         await driven.send(Stop("u1"))
-        world.rest.fails["DriveByWsStream"] = RateLimited("ZEGO", 400010009)
+        world.rest.fails["DriveByWsStream"] = trouble
         await driven.send(Ask(0))
         await asyncio.sleep(TROUBLE_S - 3.0)
         assert world.over == "no"
@@ -311,10 +357,22 @@ async def test_trouble_is_waited_out_and_too_much_of_it_is_an_error() -> None:
         await asyncio.sleep(3.0)
         assert world.reserved() == [0]
         await driven.send(Start("u2", 24_000))
-        world.rest.fails["DriveByWsStream"] = RateLimited("ZEGO", 400010009)
+        world.rest.fails["DriveByWsStream"] = trouble
         await driven.send(Ask(0))
         await asyncio.sleep(TROUBLE_S + 3.0)
-        assert isinstance(world.over, RateLimited)
+        assert world.over is trouble
+
+
+async def test_a_vendor_that_does_not_answer_is_an_error_after_two_tries() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await driven.send(Stop("u1"))
+        world.rest.silent = "DriveByWsStream"
+        await driven.send(Ask(0))
+        await asyncio.sleep(TROUBLE_S + 5.0)
+        assert world.over == "no"
+        await asyncio.sleep(CALL_TIMEOUT_S)
+        assert isinstance(world.over, VendorUnreachable)
 
 
 async def test_status_is_told_by_utterance_once_and_nothing_of_what_was_cut() -> None:
