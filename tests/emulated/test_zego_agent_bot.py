@@ -141,15 +141,16 @@ async def test_what_only_callbacks_tell_comes_to_its_conversation(
         assert leaks(tmp_path, bot) == []
 
 
+@PROGRAMS
 async def test_agent_asks_the_bots_own_brain_which_remembers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: tuple[str, ...]
 ) -> None:
     port = free_port()
     monkeypatch.setattr(visitors, "free_port", lambda: port)
     async with serve(**{**KNOBS, "llm": "asked"}) as emulator:
         settings = account("zego-agent", emulator)
         settings |= {"ZEGO_AGENT_LLM_URL": "", "PUBLIC_URL": f"http://localhost:{port}"}
-        async with running_bot(tmp_path, **settings) as bot, visit(bot) as visitor:
+        async with running_bot(tmp_path, *program, **settings) as bot, visit(bot) as visitor:
             assert (await visitor.kind("session"))["llm"] == "local"
             await enter(visitor, emulator)
             assert await visitor.answer() == GREETING
