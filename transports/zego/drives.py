@@ -50,7 +50,11 @@ TROUBLE_S = 10.0
 """For how long reservations may go wrong; tried again after these:"""
 AGAIN_S, RATE_LIMITED_S = 0.3, 1.0
 
+_ENDED = (TaskStatus.FAILED, TaskStatus.STOPPING, TaskStatus.STOPPED)
 _OVER = (DriveStatus.FAILED, DriveStatus.ENDED, DriveStatus.INTERRUPTED)
+
+WATCH_S = 5.0
+"""How often to ask whether the task still is: that it ended may be told by nobody."""
 
 SHORT_LIVED_S = 5.0
 """A connection that was closed sooner is not made again before it is needed."""
@@ -118,6 +122,7 @@ class DriveSocket:
             await self._line.hang_up()
             raise
         self._spawn(self._reserve(), "avatar reserve")
+        self._spawn(self._watch(), "avatar watch")
         return self
 
     async def __aexit__(
@@ -176,7 +181,7 @@ class DriveSocket:
 
     def task_told(self, status: int) -> None:
         """What becomes of the task, as the vendor says."""
-        if status not in (TaskStatus.STARTING, TaskStatus.STREAMING):
+        if status in _ENDED:
             self._finish()
 
     # Speech
@@ -291,20 +296,32 @@ class DriveSocket:
 
     async def _closed_between(self, lived_s: float) -> None:
         """Between two drives: because the task is over, or because nothing was said for a while."""
-        try:
-            self.task_told(await self._tasks.status(self._task))
-        except VendorRefused as error:
-            if error.status in OVER:
-                self._finish()
+        if not await self._is_living():
             return
-        except AvatarError:
-            return  # it shows with the next reservation
         if self._kept is not None and lived_s > SHORT_LIVED_S:
             try:
                 async with self._preparing:
                     await self._prepared(fresh_s=RESERVATION_S + KEPT_S)
             except AvatarError as error:
                 logger.debug(f"{self._vendor}'s drive socket is dialled again when needed: {error}")
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            await self._is_living()
+
+    async def _is_living(self) -> bool:
+        """Whether it is known to be; where it is known to be over, nothing more is said."""
+        try:
+            status = await self._tasks.status(self._task)
+        except VendorRefused as error:
+            if error.status in OVER:
+                self._finish()
+            return False
+        except AvatarError:
+            return False  # nobody knows
+        self.task_told(status)
+        return status not in _ENDED
 
     # Cuts
 

@@ -19,7 +19,7 @@ from transports.avatar import (
     VendorUnreachable,
 )
 from transports.avatar.rest import CALL_TIMEOUT_S
-from transports.zego.drives import CUT_S, KEPT_S, RESERVATION_S, TROUBLE_S, DriveSocket
+from transports.zego.drives import CUT_S, KEPT_S, RESERVATION_S, TROUBLE_S, WATCH_S, DriveSocket
 from transports.zego.tasks import DriveStatus, Tasks
 from transports.zego.wire import Ask, Cut, Start, Stop, Told
 
@@ -317,6 +317,19 @@ async def test_a_task_that_is_over_ends_it(status: int) -> None:
     async with socket() as (world, driven):
         driven.task_told(status)
         await asyncio.sleep(0.1)
+        assert world.over is None
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+async def test_a_task_that_is_over_is_noticed_where_nobody_tells_it(speaks: bool) -> None:
+    async with socket() as (world, driven):
+        if speaks:
+            await driven.send(Start("u1", 24_000))
+        world.rest.status = 9  # which nobody has documented
+        await asyncio.sleep(60.0)
+        assert world.over == "no"
+        world.rest.status = 5
+        await asyncio.sleep(WATCH_S + 1.0)
         assert world.over is None
 
 
