@@ -5,6 +5,7 @@ version cannot show.
 """
 
 import ipaddress
+import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +17,12 @@ from urllib.parse import SplitResult, urlsplit
 from dotenv import dotenv_values
 
 _NETLOC = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+LONGEST_JSON = 10_000
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+TRIAL = "zego_test"
+"""What ZEGO takes for its own keys in the first two weeks; no secret."""
 
 
 class SettingsError(Exception):
@@ -51,6 +57,17 @@ class Settings:
     zego_reserve: str
     zego_callback_secret: str | None = field(repr=False)
     zego_max_sessions: int | None
+    zego_ai_agent_api_url: str
+    zego_agent_id: str
+    zego_agent_llm_url: str | None
+    zego_agent_llm_api_key: str | None = field(repr=False)
+    zego_agent_llm_model: str
+    zego_agent_tts_vendor: str
+    zego_agent_tts_params: Mapping[str, Any] | None = field(repr=False)
+    zego_agent_asr_vendor: str
+    zego_agent_asr_params: Mapping[str, Any] | None = field(repr=False)
+    zego_agent_voice_only: bool
+    """Whether a voice without a face will do where the vendor has no face left."""
     stt: str
     llm: str
     tts: str
@@ -90,7 +107,10 @@ class Settings:
     def secrets(self) -> list[str]:
         """What no log may show, as it would stand there."""
         values = [getattr(self, each.name) for each in fields(self) if not each.repr]
-        return [each.hex() if isinstance(each, bytes) else each for each in values if each]
+        texts = [each.hex() if isinstance(each, bytes) else each for each in values if each]
+        inner = [each.get("app") for each in texts if isinstance(each, dict)]
+        texts += [each for app in inner if isinstance(app, dict) for each in app.values()]
+        return [each for each in texts if isinstance(each, str) and each != TRIAL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +223,22 @@ def _server_secret(text: str) -> str | None:
     return text or None
 
 
+def _json(text: str) -> Mapping[str, Any] | None:
+    """An object, as a vendor wants to be told."""
+    if not text:
+        return None
+    value = json.loads(text)
+    if len(text) > LONGEST_JSON or not isinstance(value, dict):
+        raise ValueError
+    return value
+
+
+def _agent(text: str) -> str:
+    if not re.fullmatch(r"[\w-]{1,64}", text, re.ASCII):
+        raise ValueError
+    return text
+
+
 def _avatar(text: str) -> str:
     if not re.fullmatch(r"[\w.-]{0,200}", text, re.ASCII):
         raise ValueError
@@ -272,8 +308,12 @@ AVATARS: dict[str, tuple[str, ...]] = {
     "heygen": ("heygen_api_key",),
     "heygen-alpha": ("heygen_api_key",),
     "zego": ("zego_app_id", "zego_server_secret"),
+    "zego-agent": ("zego_app_id", "zego_server_secret"),
 }
 """Who can show the face besides the page, and the settings without which they cannot."""
+
+MANAGED = ("zego-agent",)
+"""Those of them that hear, think and speak as well: STT, LLM and TTS are not used then."""
 
 PROVIDERS: dict[str, dict[str, tuple[str, ...]]] = {
     "stt": {"deepgram": ("deepgram_api_key",)},
@@ -287,6 +327,7 @@ LOCAL_LANGUAGE = "en"
 
 A_KEY = "the key of your account"
 SLOTS = "how many sessions the account may have at once, from 1 to 1000; empty: the vendor says"
+A_BLOCK = "its parameters as ZEGO lists them, a JSON object"
 AN_ADDRESS = "an address such as {}; without encryption on this machine only"
 
 
@@ -298,8 +339,8 @@ VARIABLES = (
     Variable(
         "AVATAR",
         "local",
-        "local (the built-in face), liveavatar, heygen, heygen-alpha or zego",
-        _one_of("local", *AVATARS, planned=("zego-agent", "akool")),
+        "local (the built-in face), liveavatar, heygen, heygen-alpha, zego or zego-agent",
+        _one_of("local", *AVATARS, planned=("akool",)),
     ),
     Variable(
         "AVATAR_ON_START_ERROR",
@@ -360,6 +401,26 @@ VARIABLES = (
         "ZEGO_CALLBACK_SECRET", "", "the CallbackSecret of the project; empty: none come", _api_key
     ),
     Variable("ZEGO_MAX_SESSIONS", "", SLOTS, _slots),
+    _api_url("ZEGO_AI_AGENT_API_URL", "https://aigc-aiagent-api.zegotech.cn", _rest),
+    Variable("ZEGO_AGENT_ID", "avatarbot", "what the agent is registered as", _agent),
+    Variable(
+        "ZEGO_AGENT_LLM_URL",
+        "",
+        "where ZEGO asks a language model: chat completions, as OpenAI's; empty: here, for LLM's",
+        _service,
+    ),
+    Variable("ZEGO_AGENT_LLM_API_KEY", "", "the key for it, which ZEGO is told", _api_key),
+    Variable("ZEGO_AGENT_LLM_MODEL", "gpt-4.1", "the name of a model", _name),
+    Variable("ZEGO_AGENT_TTS_VENDOR", "ByteDanceV3", "a voice of those that ZEGO lists", _name),
+    Variable("ZEGO_AGENT_TTS_PARAMS", "", A_BLOCK, _json),
+    Variable("ZEGO_AGENT_ASR_VENDOR", "Tencent", "ears of those that ZEGO lists", _name),
+    Variable("ZEGO_AGENT_ASR_PARAMS", "", A_BLOCK, _json),
+    Variable(
+        "ZEGO_AGENT_VOICE_ONLY",
+        "false",
+        "true or false: a voice without a face where ZEGO has no face left",
+        _either("true", "false"),
+    ),
     Variable(
         "STT",
         "",
@@ -466,7 +527,6 @@ VARIABLES = (
 
 # fmt: off
 PLANNED = frozenset((
-    "ZEGO_AI_AGENT_API_URL",
     "AKOOL_API_KEY", "AKOOL_AVATAR_ID", "AKOOL_API_URL",
 ))
 # fmt: on
@@ -528,7 +588,14 @@ def _check_avatar(values: Mapping[str, Any]) -> None:
             "AVATAR=liveavatar needs LIVEAVATAR_AVATAR_ID, or LIVEAVATAR_SANDBOX=true, which has an"
             " avatar of its own."
         )
-    service = avatar.removesuffix("-alpha")
+    if avatar == "zego-agent" and not values["zego_agent_tts_params"]:
+        raise SettingsError("AVATAR=zego-agent needs ZEGO_AGENT_TTS_PARAMS, a voice.")
+    if avatar in MANAGED and values["avatar_on_start_error"] == "local":
+        raise SettingsError(
+            f"AVATAR={avatar} hears, thinks and speaks as well: nothing goes on without it. Set"
+            " AVATAR_ON_START_ERROR=end."
+        )
+    service = avatar.removesuffix("-alpha").removesuffix("-agent")
     if values.get(f"{service}_max_sessions") and not values["avatar_journal"]:
         raise SettingsError(
             f"{service.upper()}_MAX_SESSIONS is counted in the journal: it needs AVATAR_JOURNAL=on."
@@ -539,7 +606,10 @@ def _refuse_languages(values: Mapping[str, Any]) -> None:
     language: str = values["language"]
     if language.split("-")[0] == LOCAL_LANGUAGE:
         return
-    for part, title in (("stt", "ears understand"), ("llm", "brain understands")):
+    titles = {"stt": "ears understand", "llm": "brain understands"}
+    if values["avatar"] in MANAGED:
+        titles = {} if values["zego_agent_llm_url"] else {"llm": titles["llm"]}
+    for part, title in titles.items():
         if values[part] == "local":
             others = " or ".join(f"{part.upper()}={name}" for name in PROVIDERS[part])
             raise SettingsError(

@@ -16,8 +16,9 @@ from urllib.parse import urlsplit
 import faces
 import logs
 import settings
-from server import viewer
+from server import digital_human, viewer
 from server.addresses import Addresses
+from server.back_end import BackEnd
 from server.bind import is_loopback, refuse_open_bind, refuse_taken_port
 from server.door import tickets_of
 from server.errors import ServerError
@@ -110,6 +111,7 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             ),
         )
         undo.push_async_callback(backend.close)
+        back_end = _back_end(config)
         ways = obstacles(lambda name: getattr(config, name.lower()), command="-m launcher")
         addresses = Addresses.of(options.host, options.port, config.public_url)
         is_alone = not (config.public_url or config.trusted_proxies or known.are_given)
@@ -117,11 +119,12 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             Api(
                 backend,
                 known,
-                Welcomes(tickets, ways),
+                Welcomes(tickets, ways, answers=back_end is not None),
                 metrics,
                 machine.ThisMachine(tickets, is_alone=is_alone),
                 longest_s=config.max_session_seconds,
                 figures=reaper.figures,
+                back_end=back_end,
             ),
             options.host,
             options.port,
@@ -133,6 +136,15 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             trusted_proxies=config.trusted_proxies,
             opened=partial(_announce, addresses),
         )
+
+
+def _back_end(config: settings.Settings) -> BackEnd | None:
+    """What sessions answer; here it is only described."""
+    desk = faces.desk(config)
+    if desk is None:
+        return None
+    agents = config.avatar in faces.AGENTS
+    return digital_human.back_end(desk, faces.signed(config), agents=agents)
 
 
 def _announce(addresses: Addresses) -> None:

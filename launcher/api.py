@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
+from server.back_end import BackEnd
 from server.door import ROUTES
 from server.gate import refusal
 from server.plan import READING, Plan
@@ -32,6 +33,7 @@ from .backend import (
     UnknownSession,
     Way,
 )
+from .calls import Calls
 from .handover import TooLarge, hand_over
 from .idempotency import LONGEST_KEY, Answers, KeyReused
 from .machine import ThisMachine
@@ -82,6 +84,7 @@ class Api:
         machine: Who asks from this machine.
         longest_s: How long any session may last.
         figures: What there is to be told of money.
+        back_end: What sessions answer under a path that all of them share.
 
     Attributes:
         app: The application.
@@ -98,6 +101,7 @@ class Api:
         *,
         longest_s: float,
         figures: Callable[[], Awaitable[Figures]],
+        back_end: BackEnd | None = None,
     ) -> None:
         self._backend = backend
         self._tenants = tenants
@@ -107,6 +111,8 @@ class Api:
         self._starter = Starter(backend, tenants, metrics, longest_s=longest_s)
         self.end: Callable[[], object] = lambda: None
         self._figures = figures
+        self._back_end = back_end
+        self._calls = Calls(backend)
         self._answers = Answers[_Started](
             is_good=lambda each: each.session in self._starter.living()
         )
@@ -126,7 +132,7 @@ class Api:
             INSIDE_PATH: _ANY,
         }
         keyed = (START_PATH, *(path for path in mine if path not in (INSIDE_PATH, *PROBES)))
-        return Plan(
+        plan = Plan(
             routes={**ROUTES, **mine},
             callers=self._tenants,
             keyed=frozenset(keyed),
@@ -134,6 +140,7 @@ class Api:
             for_anybody=frozenset(PROBES),
             living=self._starter.living,
         )
+        return self._back_end.added_to(plan) if self._back_end else plan
 
     def _application(self) -> FastAPI:
         app = FastAPI(
@@ -164,9 +171,21 @@ class Api:
         app.get("/livez", response_model=Health)(self.livez)
         app.get("/readyz", response_model=Health, responses=_problems(503))(self.readyz)
         app.get("/metrics", response_class=Response, responses=_problems(403))(self.metrics)
+        if self._back_end:
+            self._answer_for(app, self._back_end)
         app.router.routes.append(Route("/sessions/{session}/{path:path}", _Asgi(self._inside)))
         app.router.routes.append(WebSocketRoute(SOCKET_PATH, _Asgi(self._hand_over)))
         return app
+
+    def _answer_for(self, app: FastAPI, back_end: BackEnd) -> None:
+        """Have its paths answered by sessions; what comes behind that only describes them."""
+        asked = Plan({})
+        for path in back_end.added_to(asked).ticketed:
+            app.router.routes.append(Route(path, _Asgi(self._to_its_session)))
+        for path in back_end.signed:
+            app.router.routes.append(Route(path, _Asgi(self._calls)))
+        for router in back_end.routers:
+            app.include_router(router)
 
     # Sessions
 
@@ -313,6 +332,17 @@ class Api:
             await self._backend.forward(session, _inside(scope, f"/{path}"), receive, send)
         except UnknownSession as error:
             await refusal(404, str(error))(scope, receive, send)
+
+    async def _to_its_session(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Where the ticket leads to that was shown."""
+        claims = scope["avatarbot"]
+        try:
+            if claims.session not in self._starter.living(claims.tenant):
+                raise UnknownSession
+            inner = _inside(scope, scope["path"])
+            await self._backend.forward(claims.session, inner, receive, send)
+        except UnknownSession:
+            await refusal(404)(scope, receive, send)
 
     async def _hand_over(self, scope: Scope, receive: Receive, send: Send) -> None:
         claims = scope["avatarbot"]

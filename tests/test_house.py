@@ -125,7 +125,7 @@ def test_readme_names_every_provider_its_settings_and_its_extra() -> None:
 
 def test_readme_names_every_face_and_its_settings() -> None:
     text = (ROOT / "README.md").read_text()
-    for name, face in faces.FACES.items():
+    for name, face in {**faces.FACES, **faces.AGENTS}.items():
         assert f"AVATAR={name}" in text or f"`{name}`" in text
         for variable in re.findall(r"[A-Z]+_[A-Z_]+", f"{face.key} {face.choices}"):
             assert variable in text

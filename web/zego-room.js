@@ -1,4 +1,6 @@
 import { Trouble } from "./start.js";
+import { ZegoMicrophone } from "./zego-microphone.js";
+import { ZegoTalk } from "./zego-talk.js";
 
 const ENGINE = "/assets/zego-express-engine.js";
 
@@ -10,7 +12,7 @@ const REFUSALS = new Set([1102016, 1102020]);
 const TOO_OLD = 1102018;
 
 /** What makes another room of it. The token does not. */
-const IDENTITY = ["app_id", "server", "room", "stream", "user"];
+const IDENTITY = ["app_id", "server", "room", "stream", "user", "publish"];
 
 /** A message in the room that tells of the avatar's speech: it is smaller, and there are fewer. */
 const LONGEST_MESSAGE = 1_000;
@@ -18,11 +20,11 @@ const MOST_A_SECOND = 10;
 const STATUSES = new Set([2, 4]); // begins to speak, has finished
 
 /**
- * Where the avatar is, all in text.
- * @typedef {{app_id: string, server: string, room: string, stream: string, user: string, token: string}} ZegoPlace
+ * Where the avatar is, all in text. `publish`: it hears the person there, in a stream of this name.
+ * @typedef {{app_id: string, server: string, room: string, stream: string, user: string, token: string, publish?: string}} ZegoPlace
  */
 
-/** A room of ZEGO's RTC, in which this page plays one stream and publishes nothing. */
+/** A room of ZEGO's RTC, in which this page plays one stream, and publishes the microphone where the avatar hears it there. */
 export class ZegoRoom {
   #listener;
   #place;
@@ -31,11 +33,26 @@ export class ZegoRoom {
   #left = false;
   #tracks = null; // of the stream, from when it is asked for
   #relayedAt = [];
+  #ears = null; // the microphone in the room
+  #track = null;
+  #talk;
 
   /** @param {import("./viewer.js").RoomListener} listener @param {ZegoPlace} place */
   constructor(listener, place) {
     this.#listener = listener;
     this.#place = place;
+    this.#talk = new ZegoTalk((news) => this.#listener.onNews(news));
+  }
+
+  /** Whether the avatar hears the person here, and speaks of its own accord. */
+  get hears() {
+    return this.#place.publish !== undefined;
+  }
+
+  /** @param {MediaStreamTrack | null} track the microphone; the same again when it was muted or no more is */
+  hear(track) {
+    this.#track = track;
+    this.#ears?.hear(track);
   }
 
   /** Can be called again when it failed or the room was lost. Rejects with a `Trouble`. */
@@ -59,6 +76,9 @@ export class ZegoRoom {
       throw new Trouble("The avatar's room cannot be reached.", { lasting: REFUSALS.has(refusal?.code) });
     }
     this.#joined = true;
+    if (!this.hears) return;
+    this.#ears = new ZegoMicrophone(engine, this.#place.publish, (heard) => this.#listener.onHeard(heard));
+    this.#ears.hear(this.#track);
   }
 
   /**
@@ -84,6 +104,9 @@ export class ZegoRoom {
     const engine = this.#engine;
     if (engine === null) return;
     this.#engine = null;
+    this.#talk.clear();
+    this.#ears?.close();
+    this.#ears = null;
     if (this.#tracks !== null) engine.stopPlayingStream(this.#place.stream);
     this.#tracks = null;
     try {
@@ -109,7 +132,7 @@ export class ZegoRoom {
     });
     on("tokenWillExpire", () => this.#listener.onExpiring());
     on("recvExperimentalAPI", ({ method, content }) => {
-      if (method === "onRecvRoomChannelMessage") this.#hear(content.msgContent);
+      if (method === "onRecvRoomChannelMessage") this.#take(content);
     });
     engine.callExperimentalAPI({ method: "onRecvRoomChannelMessage", params: {} });
   }
@@ -156,10 +179,16 @@ export class ZegoRoom {
   #end() {
     this.leave();
     this.#listener.onTracks({ picture: null, sound: null });
+    this.#listener.onEnded();
   }
 
   /** A message of the room's service. Anybody in the room might have written it. */
-  #hear(text) {
+  #take(message) {
+    if (this.hears) this.#talk.hear(message);
+    else this.#takeDrive(message.msgContent);
+  }
+
+  #takeDrive(text) {
     const told = driveIn(text);
     if (told === null) return;
     const now = performance.now();

@@ -16,7 +16,8 @@ from server.viewer import CLIENTS
 
 from .scripted_bot import ScriptedBot
 from .test_viewer import settled, started, until
-from .test_viewer_zego import ROOM, STAND_IN, joined
+from .test_viewer_agent import ROOM, SENT, talking
+from .test_viewer_zego import STAND_IN
 from .visit import PATIENCE_S, ROOT, Visit, running_bot, visiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -110,11 +111,16 @@ async def test_stand_in_takes_what_the_engine_takes(
 ) -> None:
     real = dict(declared())
     events = told()
-    async with started(address, chromium, silence, avatar="zego", stand_in=STAND_IN) as (
+    async with started(address, chromium, silence, avatar="zego-agent", stand_in=STAND_IN) as (
         visit,
         bot,
     ):
-        await joined(visit.page, bot)
+        await talking(visit.page, bot)
+        await visit.press("Sound")
+        picker = visit.page.get_by_label("Microphone", exact=True)
+        await picker.select_option("Fake Audio Input 2")
+        await until(visit.page, f"{SENT}.label === 'Fake Audio Input 2'")
+        await visit.page.evaluate("room.cease('me')")
         await visit.page.evaluate("room.expire(); room.say('{}'); room.replace('picture')")
         await visit.page.evaluate("room.replace('sound'); room.drop(); room.enter()")
         methods = await visit.page.evaluate(METHODS)
@@ -125,6 +131,7 @@ async def test_stand_in_takes_what_the_engine_takes(
         fired = await visit.page.evaluate("room.fired")
         heard = await visit.page.evaluate("[...room.takers].map(([name, { length }]) => name)")
 
+    assert {*methods} - {"presetLogConfig"} == {name for name, *_ in calls}, "all of it was tried"
     for name, count in methods.items():
         assert real[name].least <= count <= real[name].most, name
     for name, *given in calls:
@@ -168,7 +175,7 @@ async def test_real_engine_runs_under_our_policy(chromium: str, silence: Path) -
         assert await visit.page.evaluate("Zego.ZegoExpressEngine.version") == VERSION
         methods = await visit.page.evaluate(METHODS)
         asked = {name for name, _ in declared()} & {*re.findall(r"\w+", _page())}
-        assert {"loginRoom", "startPlayingStream", "destroyEngine"} <= asked <= {*methods}
+        assert {"loginRoom", "startPublishingStream", "destroyEngine"} <= asked <= {*methods}
 
         domains = {".".join((urlsplit(url).hostname or "").split(".")[-2:]) for url in dialled}
         assert domains <= {each.rpartition("*.")[2] for each in CLIENTS["zego"].rooms}
@@ -182,5 +189,38 @@ async def test_real_engine_runs_under_our_policy(chromium: str, silence: Path) -
         assert "SECRET" not in "".join([*said, *dialled, *visit.requested, kept])
 
 
+COPIES = """async () => {
+    const [microphone] = (await navigator.mediaDevices.getUserMedia({ audio: true })).getTracks();
+    let asked = 0;
+    navigator.mediaDevices.getUserMedia = () => { asked += 1; };
+    const engine = new Zego.ZegoExpressEngine(1, '');
+    const [first, second] = [microphone.clone(), microphone.clone()];
+    const stream = await engine.createStream({ custom: { source: new MediaStream([first]) } });
+    const isGiven = stream.getTracks()[0] === first;
+    const { errorCode } = await engine.replaceTrack(stream, second);
+    const isReplaced = stream.getTracks()[0] === second;
+    engine.destroyStream(stream);
+    engine.destroyEngine();
+    const live = [second, microphone].map(({ readyState }) => readyState === 'live');
+    return { isGiven, errorCode, isReplaced, live, asked };
+}"""
+
+
+async def test_real_engine_publishes_the_track_it_is_given_and_stops_it(
+    chromium: str, silence: Path
+) -> None:
+    async with furnished(chromium, silence) as (visit, bot):
+        bot.say("avatar-room", **ROOM)
+        await until(visit.page, "window.Zego !== undefined")
+        assert await visit.page.evaluate(COPIES) == {
+            "isGiven": True,
+            "errorCode": 0,
+            "isReplaced": True,
+            "live": [False, True],
+            "asked": 0,
+        }
+
+
 def _page() -> str:
-    return (ROOT / "web" / "zego-room.js").read_text()
+    files = ("zego-room.js", "zego-microphone.js")
+    return "".join((ROOT / "web" / name).read_text() for name in files)

@@ -26,6 +26,10 @@ def account(avatar: str, emulator: Emulator | Zego) -> dict[str, str]:
             "ZEGO_APP_ID": str(emulator.knobs.app_id),
             "ZEGO_SERVER_SECRET": emulator.server_secret,
             "ZEGO_DIGITAL_HUMAN_API_URL": emulator.url,
+            "ZEGO_AI_AGENT_API_URL": emulator.url,
+            "ZEGO_AGENT_LLM_URL": "https://llm.example.com/v1/chat/completions",
+            "ZEGO_AGENT_LLM_API_KEY": "SECRET-llm",
+            "ZEGO_AGENT_TTS_PARAMS": '{"app": {"appid": "x", "token": "SECRET-voice"}}',
         }
     live = avatar == "liveavatar"
     prefix = "LIVEAVATAR" if live else "HEYGEN"

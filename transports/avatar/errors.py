@@ -7,6 +7,8 @@
     │   ├── KeyRefused      to the key
     │   ├── NoCredits       there is nothing left to pay with
     │   ├── TooManySessions as many run as the account may have           (retryable)
+    │   ├── NoCapacity      the vendor has no room for one more now       (retryable)
+    │   ├── TrialOver       its trial credentials are good no longer, or not for this
     │   ├── AvatarNotFound  to the avatar
     │   ├── NotEnabled      the account lacks the service
     │   ├── ClockOff        to the time of our clock
@@ -15,6 +17,9 @@
     ├── NotStarted          accepted, and then not begun                  (retryable)
     ├── NeverReady          opened, and not ready by the deadline
     ├── ConnectionLost      the control connection ended in mid-session   (retryable)
+    ├── EndedByVendor       the session is over, and it was not us who ended it   (retryable)
+    ├── PartFailed          ears, language model or voice of the vendor's did not do their work
+    ├── NeverNamed          it may run, and nothing is known that would stop it
     ├── NoSlotLeft          we have as many sessions as we allow ourselves     (retryable)
     └── JournalUnusable     what is paid for cannot be noted down, so it is not opened
 
@@ -94,6 +99,19 @@ class TooManySessions(VendorRefused):
     says = "already runs as many sessions as this account may have, and refused"
 
 
+class NoCapacity(VendorRefused):
+    """The vendor itself has nothing left to show one more avatar with."""
+
+    retryable = True
+    says = "has no room for one more avatar now, and refused"
+
+
+class TrialOver(VendorRefused):
+    """Credentials for trying it out have had their time, or are not good for what is asked."""
+
+    says = "takes its trial credentials no longer, or not for this, and refused"
+
+
 class AvatarNotFound(VendorRefused):
     """There is no such avatar, it is another account's, or it is too old."""
 
@@ -165,6 +183,49 @@ class ConnectionLost(AvatarError):
 
     def __init__(self, vendor: str) -> None:
         super().__init__(f"the connection to {vendor} was lost")
+
+
+class EndedByVendor(AvatarError):
+    """The session is over, and it was not us who ended it.
+
+    Args:
+        vendor: The vendor's name.
+        code: The vendor's own for why, where it says so.
+    """
+
+    retryable = True
+
+    def __init__(self, vendor: str, code: int | None = None) -> None:
+        self.code = code
+        super().__init__(f"{vendor} has ended the session" + (f" with {code}" if code else ""))
+
+
+class PartFailed(AvatarError):
+    """A part of the vendor's own pipeline did not do its work; the session goes on.
+
+    Args:
+        vendor: The vendor's name.
+        part: What people call it, such as "voice".
+        code: The vendor's own for why.
+        lasting: Whether it will not do better by itself: its key is refused, or not paid for.
+    """
+
+    def __init__(self, vendor: str, part: str, code: int, *, lasting: bool = False) -> None:
+        self.part = part
+        self.code = code
+        self.lasting = lasting
+        super().__init__(f"the {part} of {vendor} failed with {code}")
+
+
+class NeverNamed(AvatarError):
+    """The vendor's reply was lost, and with it the only id by which the session can be stopped.
+
+    Args:
+        vendor: The vendor's name.
+    """
+
+    def __init__(self, vendor: str) -> None:
+        super().__init__(f"{vendor} has not said by what id it can be stopped")
 
 
 class CertificateRefused(AvatarError):

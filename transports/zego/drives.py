@@ -112,6 +112,7 @@ class DriveSocket:
         self._between = asyncio.Event()  # drives: nothing more is to be sent of the last
         self._between.set()
         self._progress = Progress()
+        self._asking: asyncio.Task[None] | None = None
         self._cut: asyncio.Task[None] | None = None
         self._cut_at = 0.0
 
@@ -179,10 +180,11 @@ class DriveSocket:
             return
         self._tell(drive, status)
 
-    def task_told(self, status: int) -> None:
-        """What becomes of the task, as the vendor says."""
-        if status in _ENDED:
-            self._finish()
+    def task_doubted(self, status: int) -> None:
+        """What a callback says of the task. What ends it is asked for: a callback ends nothing."""
+        if status not in _ENDED or (self._asking is not None and not self._asking.done()):
+            return
+        self._asking = self._spawn(self._look(), "avatar task")
 
     # Speech
 
@@ -310,18 +312,22 @@ class DriveSocket:
             await asyncio.sleep(WATCH_S)
             await self._is_living()
 
+    async def _look(self) -> None:
+        await self._is_living()
+
     async def _is_living(self) -> bool:
         """Whether it is known to be; where it is known to be over, nothing more is said."""
         try:
-            status = await self._tasks.status(self._task)
+            lives = await self._tasks.status(self._task) not in _ENDED
         except VendorRefused as error:
-            if error.status in OVER:
-                self._finish()
-            return False
+            if error.status not in OVER:
+                return False
+            lives = False
         except AvatarError:
-            return False  # nobody knows
-        self.task_told(status)
-        return status not in _ENDED
+            return False  # nobody knows; it is asked again
+        if not lives:
+            self._finish()
+        return lives
 
     # Cuts
 

@@ -1,7 +1,8 @@
-"""ZEGO's server API: one path, signed in the query, one envelope, two tables of codes.
+"""ZEGO's server API: one path, signed in the query, one envelope, three tables of codes.
 
-https://www.zegocloud.com/docs/digital-human (server API, return codes), as of 2026-08-21. A reply's
-`Code` says how it went, under an HTTP status that says little; its `Message` is never read.
+https://www.zegocloud.com/docs/digital-human and https://www.zegocloud.com/docs/aiagent-server
+(return codes), as of 2026-08-21. A reply's `Code` says how it went, under an HTTP status that says
+little; its `Message` is never read.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ from ..avatar.errors import (
     AvatarNotFound,
     ClockOff,
     KeyRefused,
+    NoCapacity,
     NoCredits,
     NotEnabled,
     RateLimited,
     TooManySessions,
+    TrialOver,
     UnexpectedReply,
     VendorRefused,
     VendorUnreachable,
@@ -31,6 +34,13 @@ NOT_STREAMING = 400000006
 TASK_STOPPED = 400000007
 NAME_TAKEN = 400000015
 OVER = (TASK_NOT_FOUND, TASK_STOPPED)
+
+INSTANCE_NOT_FOUND = 410001002
+AGENT_EXISTS = 410001008
+AGENT_NOT_FOUND = 410001009
+LISTENING = 410001013
+NO_HUMANS_LEFT = 410001025
+STREAM_TAKEN = 410001030
 
 _REFUSED: Mapping[int, type[VendorRefused]] = {
     100000001: KeyRefused,  # the AppId is malformed
@@ -46,10 +56,30 @@ _REFUSED: Mapping[int, type[VendorRefused]] = {
     400000012: NoCredits,
     400000016: AvatarNotFound,  # its model is too old
     400010001: NotEnabled,
+    410000002: KeyRefused,
+    410000005: KeyRefused,
+    410000006: NotEnabled,
+    410000010: NoCapacity,
+    410000011: TooManySessions,
+    410001025: NoCapacity,
+    410001026: AvatarNotFound,  # not for this kind of page
+    410001027: AvatarNotFound,
+    410001031: TooManySessions,
+    410001033: TrialOver,
+    410001034: TrialOver,
+    410001035: TrialOver,
+    410001047: TrialOver,
+    410001048: AvatarNotFound,  # another project's
 }
-_FAILED = (100000015, 400010000)  # nobody knows whether it was done
+_FAILED = (
+    100000015,
+    400010000,
+    410000001,
+    410000009,
+    410001032,
+)  # nobody knows whether it was done
 _BUSY = (400010002, 400010007)  # it was not
-_TOO_OFTEN = 400010009
+_TOO_OFTEN = (400010009, 410001029)
 
 
 class Rest(rest.Rest):
@@ -119,7 +149,7 @@ class Rest(rest.Rest):
 
 def refusal(vendor: str, code: int) -> AvatarError:
     """The error for a code that is not 0; what the tables do not list is a refusal as well."""
-    if code == _TOO_OFTEN:
+    if code in _TOO_OFTEN:
         return RateLimited(vendor, code)
     if code in _FAILED:
         return VendorUnreachable(vendor, code)

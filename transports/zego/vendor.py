@@ -21,11 +21,11 @@ from ..avatar.journaled import JournaledVendor, Named, NameTaken
 from ..avatar.rest import is_loopback
 from ..avatar.trust import Pins, Trust
 from ..avatar.vendor import OURS, Opened, Profile
-from .callbacks import DriveTold, TaskTold
 from .drives import RESERVATION_S, DriveSocket
 from .rest import NAME_TAKEN, NOT_STREAMING, OVER, Rest
 from .tasks import LONGEST_ID, DriveStatus, Tasks, TaskStatus
 from .token04 import SECRET_BYTES, Mode, privileges, token04
+from .told import DriveTold, TaskTold, Told
 from .wire import DriveWire
 
 API_URL = "https://aigc-digitalhuman-api.zegotech.cn"
@@ -206,14 +206,33 @@ class ZegoVendor(JournaledVendor[Rest]):
         """The vendor's ids of what this conversation has opened: what callbacks are about."""
         return frozenset(self._tasks_by_name.values())
 
-    def hear(self, told: TaskTold | DriveTold) -> None:
+    def task_of(self, session: Opened) -> str:
+        """The vendor's id of what was opened."""
+        return self._tasks_by_name[session.id]
+
+    @property
+    def human(self) -> str:
+        """Who is shown."""
+        return self._human
+
+    @property
+    def user(self) -> str:
+        """Who watches it, by the name in the page's token."""
+        return self._user
+
+    @property
+    def rooms(self) -> frozenset[str]:
+        """What its rooms are called."""
+        return frozenset(self._tasks_by_name)
+
+    def hear(self, told: Told) -> None:
         """A callback, verified; one that is about another conversation means nothing here."""
-        if self._socket is None or told.task not in self.tasks:
+        if self._socket is None:
             return
         match told:
-            case TaskTold(_, status):
-                self._socket.task_told(status)
-            case DriveTold(_, drive, status):
+            case TaskTold(task, status) if task in self.tasks:
+                self._socket.task_doubted(status)
+            case DriveTold(task, drive, status) if task in self.tasks:
                 self._socket.drive_told(drive, status, hint=False)
 
     # Inside

@@ -1,5 +1,5 @@
-// Stands in for ZEGO's engine, whose cloud no test can reach. The tracks are real: a canvas that is drawn on, and a
-// tone. `window.room` is what a test holds; the engine has the real one's methods and no others.
+// Stands in for ZEGO's engine, whose cloud no test can reach. The tracks are real: a canvas that is drawn on, a tone, and
+// what the page publishes. `window.room` is what a test holds; the engine has the real one's methods and no others.
 
 var Zego = (() => {
   const audio = new AudioContext();
@@ -49,6 +49,40 @@ var Zego = (() => {
       of(this).note("stopPlayingStream", streamID);
     }
 
+    async createStream(source) {
+      const given = source.custom.source;
+      of(this).note("createStream", { custom: { source: labels(given) } });
+      if (!(given instanceof MediaStream)) throw { code: 1103066, msg: "source" };
+      await window.creating;
+      const stream = new MediaStream(given);
+      of(this).local.add(stream);
+      return stream;
+    }
+
+    startPublishingStream(streamID, localStream) {
+      of(this).note("startPublishingStream", streamID, labels(localStream));
+      if (!of(this).local.has(localStream)) throw { errorCode: 1103070, extendedData: "stream" };
+      return of(this).publish(streamID, localStream);
+    }
+
+    async replaceTrack(localStream, mediaStreamTrack) {
+      of(this).note("replaceTrack", labels(localStream), mediaStreamTrack.label);
+      localStream.removeTrack(localStream.getAudioTracks()[0]);
+      localStream.addTrack(mediaStreamTrack);
+      return { errorCode: 0, extendedData: "" };
+    }
+
+    stopPublishingStream(streamID) {
+      of(this).note("stopPublishingStream", streamID);
+      return of(this).published.delete(streamID);
+    }
+
+    destroyStream(localStream) {
+      of(this).note("destroyStream", labels(localStream));
+      of(this).local.delete(localStream);
+      for (const track of localStream.getTracks()) track.stop();
+    }
+
     logoutRoom(roomID) {
       of(this).note("logoutRoom", roomID);
       if (!of(this).loggedIn) throw { code: 1000014, msg: "no such room" };
@@ -59,17 +93,21 @@ var Zego = (() => {
       of(this).note("destroyEngine");
       if (of(this).isOver) throw new Error("ZegoExpressEngine has been destroyed.");
       of(this).isOver = true;
+      for (const stream of of(this).local) for (const track of stream.getTracks()) track.stop();
     }
   }
 
   const rooms = new WeakMap();
   const of = (engine) => rooms.get(engine);
+  const labels = (stream) => stream.getTracks().map(({ label }) => label);
 
   class Room {
     calls = []; // each with what it was given
     fired = []; // events, each with how much it tells
     takers = new Map();
     streams = new Map();
+    local = new Set(); // streams that were made for the page
+    published = new Map();
     loggedIn = false;
     isOver = false;
     #name = "";
@@ -96,6 +134,23 @@ var Zego = (() => {
       if (window.refusals?.length > 0) throw { code: window.refusals.shift(), msg: "refused" };
       this.loggedIn = true;
       return true;
+    }
+
+    publish(streamID, stream) {
+      if (!this.loggedIn || this.published.has(streamID)) return false;
+      this.#fire("publisherStateUpdate", { streamID, state: "PUBLISH_REQUESTING", errorCode: 0, extendedData: "" });
+      if (window.unpublishable?.shift()) this.cease(streamID);
+      else {
+        this.published.set(streamID, stream);
+        this.#fire("publisherStateUpdate", { streamID, state: "PUBLISHING", errorCode: 0, extendedData: "" });
+      }
+      return true;
+    }
+
+    /** What is published is taken no more. */
+    cease(streamID, errorCode = 1003005) {
+      this.published.delete(streamID);
+      this.#fire("publisherStateUpdate", { streamID, state: "NO_PUBLISH", errorCode, extendedData: "" });
     }
 
     /** A stream comes, with a picture, and with a sound if there is one. */
@@ -134,8 +189,8 @@ var Zego = (() => {
     }
 
     /** A message of the room's service, as it is written. */
-    say(msgContent, method = "onRecvRoomChannelMessage") {
-      const content = { roomID: this.#name, sendIDName: "", sendNickName: "", msgType: 1, msgContent };
+    say(msgContent, method = "onRecvRoomChannelMessage", msgType = 1) {
+      const content = { roomID: this.#name, sendIDName: "", sendNickName: "", msgType, msgContent };
       this.#fire("recvExperimentalAPI", { method, content });
     }
 

@@ -14,11 +14,10 @@ from transports.zego.callbacks import (
     LARGEST_BODY_BYTES,
     CallbackRefused,
     Callbacks,
-    DriveTold,
-    TaskTold,
     signature,
 )
 from transports.zego.tasks import DriveStatus, TaskStatus
+from transports.zego.told import DriveTold, TaskTold
 
 SECRET = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 APP_ID = 1234567890

@@ -314,9 +314,19 @@ async def test_a_task_that_is_over_ends_it(status: int) -> None:
         world.lines[0].close()
         await asyncio.sleep(1.0)
         assert world.over is None
+
+
+@pytest.mark.parametrize("status", [2, 4, 5])
+async def test_a_callback_ends_nothing_and_has_the_vendor_asked_once(status: int) -> None:
     async with socket() as (world, driven):
-        driven.task_told(status)
-        await asyncio.sleep(0.1)
+        for _ in range(5):
+            driven.task_doubted(status)
+        await asyncio.sleep(1.0)
+        assert world.over == "no"
+        assert len(world.rest.times("GetDigitalHumanStreamTaskStatus")) == 1
+        world.rest.status = status
+        driven.task_doubted(status)
+        await asyncio.sleep(1.0)
         assert world.over is None
 
 
