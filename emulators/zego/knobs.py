@@ -53,6 +53,7 @@ class Knobs(Habits):
         "replace", "a second socket of a task closes the first, or is refused"
     )
     socket_replies: Literal["none", "debug"] = knob("none", "whether it says anything")
+    end_closes: bool = knob(True, "a task that has ended closes its sockets")
     bad_frame: Literal["ignore", "close"] = knob("ignore", "what is not understood closes it")
     ping_s: float = knob(30, "how often it pings")
     socket_idle_s: float = knob(60, "nothing from the client → closed")

@@ -289,7 +289,7 @@ class Task:
         self._tell(self.avatar.interrupt(now))
         self._gone_at = now + self._knobs.retention_s
         self._enter(State.STOPPED)
-        for each in self.lines:
+        for each in self.lines if self._knobs.end_closes else ():
             each.outbox.put_nowait(Hangup(1000))
 
     def _schedule(self) -> None:

@@ -15,7 +15,12 @@ from typing import Any
 
 import pytest
 from loguru import logger
-from pipecat.frames.frames import ErrorFrame, TTSAudioRawFrame, TTSStartedFrame
+from pipecat.frames.frames import (
+    ErrorFrame,
+    LLMFullResponseEndFrame,
+    TTSAudioRawFrame,
+    TTSStartedFrame,
+)
 
 import faces
 import settings
@@ -27,6 +32,7 @@ from transports.avatar import (
     AvatarNotFound,
     CertificateRefused,
     ClockOff,
+    ConnectionLost,
     KeyRefused,
     NotStarted,
     Opened,
@@ -36,6 +42,7 @@ from transports.avatar import (
 from transports.avatar.journal import Journal
 from transports.avatar.trust import Trust
 from transports.zego import ZegoVendor
+from transports.zego.drives import WATCH_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -176,6 +183,17 @@ async def test_a_voice_that_stops_for_so_long_that_its_drive_ends_goes_on_with_a
         await side.until(lambda: len(starts(side)) == 2)
         await side.hears(1.0 - 1e-6)
         assert stream(side) == pcm
+
+
+async def test_a_task_that_ends_in_silence_is_an_error_before_its_answer_was_all_heard(
+    tmp_path: Path,
+) -> None:
+    async with running(ZEGO_SILENT, tmp_path, end_closes=False, **SOON) as (bot, side):
+        await bot.say(voice(20.0))
+        await side.hears(0.3)
+        side.session().end("TTL")
+        assert type(await bot.error(within_s=WATCH_S + 2.0)) is ConnectionLost
+        assert bot.after.frames(LLMFullResponseEndFrame) == []
 
 
 # What is told

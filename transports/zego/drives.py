@@ -50,12 +50,14 @@ TROUBLE_S = 10.0
 """For how long reservations may go wrong; tried again after these:"""
 AGAIN_S, RATE_LIMITED_S = 0.3, 1.0
 
+_ENDED = (TaskStatus.FAILED, TaskStatus.STOPPING, TaskStatus.STOPPED)
 _OVER = (DriveStatus.FAILED, DriveStatus.ENDED, DriveStatus.INTERRUPTED)
+
+WATCH_S = 5.0
+"""How often to ask whether the task still is: that it ended may be told by nobody."""
 
 SHORT_LIVED_S = 5.0
 """A connection that was closed sooner is not made again before it is needed."""
-
-LIVING = (TaskStatus.STARTING, TaskStatus.STREAMING)
 
 
 @dataclass(slots=True)
@@ -121,6 +123,7 @@ class DriveSocket:
             await self._line.hang_up()
             raise
         self._spawn(self._reserve(), "avatar reserve")
+        self._spawn(self._watch(), "avatar watch")
         return self
 
     async def __aexit__(
@@ -179,7 +182,7 @@ class DriveSocket:
 
     def task_doubted(self, status: int) -> None:
         """What a callback says of the task. What ends it is asked for: a callback ends nothing."""
-        if status in LIVING or (self._asking is not None and not self._asking.done()):
+        if status not in _ENDED or (self._asking is not None and not self._asking.done()):
             return
         self._asking = self._spawn(self._look(), "avatar task")
 
@@ -304,19 +307,24 @@ class DriveSocket:
             except AvatarError as error:
                 logger.debug(f"{self._vendor}'s drive socket is dialled again when needed: {error}")
 
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(WATCH_S)
+            await self._is_living()
+
     async def _look(self) -> None:
         await self._is_living()
 
     async def _is_living(self) -> bool:
         """Whether it is known to be; where it is known to be over, nothing more is said."""
         try:
-            lives = await self._tasks.status(self._task) in LIVING
+            lives = await self._tasks.status(self._task) not in _ENDED
         except VendorRefused as error:
             if error.status not in OVER:
                 return False
             lives = False
         except AvatarError:
-            return False  # nobody knows; it shows with the next reservation
+            return False  # nobody knows; it is asked again
         if not lives:
             self._finish()
         return lives

@@ -150,7 +150,10 @@ class ZegoVendor(JournaledVendor[Rest]):
         return DriveWire()
 
     def viewer(self, session: Opened) -> Mapping[str, str]:
-        """The room, and a token that lets the page in for ten minutes, to watch and no more."""
+        """The room, and a token that lets the page in for ten minutes, to watch and no more.
+
+        Room and privileges are checked only where ZEGO's support has switched that on.
+        """
         payload = privileges(session.id, login=True)
         token = token04(
             self._app_id, self._secret, self._user, payload=payload, mode=self._token_mode

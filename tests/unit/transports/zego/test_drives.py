@@ -19,7 +19,7 @@ from transports.avatar import (
     VendorUnreachable,
 )
 from transports.avatar.rest import CALL_TIMEOUT_S
-from transports.zego.drives import CUT_S, KEPT_S, RESERVATION_S, TROUBLE_S, DriveSocket
+from transports.zego.drives import CUT_S, KEPT_S, RESERVATION_S, TROUBLE_S, WATCH_S, DriveSocket
 from transports.zego.tasks import DriveStatus, Tasks
 from transports.zego.wire import Ask, Cut, Start, Stop, Told
 
@@ -327,6 +327,19 @@ async def test_a_callback_ends_nothing_and_has_the_vendor_asked_once(status: int
         world.rest.status = status
         driven.task_doubted(status)
         await asyncio.sleep(1.0)
+        assert world.over is None
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+async def test_a_task_that_is_over_is_noticed_where_nobody_tells_it(speaks: bool) -> None:
+    async with socket() as (world, driven):
+        if speaks:
+            await driven.send(Start("u1", 24_000))
+        world.rest.status = 9  # which nobody has documented
+        await asyncio.sleep(60.0)
+        assert world.over == "no"
+        world.rest.status = 5
+        await asyncio.sleep(WATCH_S + 1.0)
         assert world.over is None
 
 
