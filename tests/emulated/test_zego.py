@@ -185,6 +185,20 @@ async def test_a_voice_that_stops_for_so_long_that_its_drive_ends_goes_on_with_a
         assert stream(side) == pcm
 
 
+async def test_speech_that_somebody_else_cuts_goes_on_from_where_it_was(tmp_path: Path) -> None:
+    async with running(ZEGO, tmp_path, interrupted_status=5, **SOON) as (bot, side):
+        await side.until(lambda: side.record.connections)
+        await bot.say(voice(2.0))
+        await side.hears(0.8)
+        side.session().interrupt()
+        await bot.has_said()
+        first, second = side.heard()
+        assert first.audio == voice(2.0)[: len(first.audio)]
+        assert second.audio == voice(2.0)[-len(second.audio) :]
+        heard_s = (len(first.audio) + len(second.audio)) / 48_000
+        assert heard_s == pytest.approx(2.0, abs=0.15)
+
+
 async def test_a_task_that_ends_in_silence_is_an_error_before_its_answer_was_all_heard(
     tmp_path: Path,
 ) -> None:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
 
 from .commands import Begin, EndSpeech, Interrupt, Listen, Reserve, Speak
-from .events import Ended, Event, Interrupted, Played, Reserved, Started, Talking
+from .events import Ended, Event, Interrupted, Lost, Played, Reserved, Started, Talking
 from .leg import Leg
 from .pacing import LINGER_S
 from .playhead import Playhead
@@ -38,6 +38,10 @@ ACK_GRACE_S = 1.0
 
 FOLLOWED_S = 0.3
 """The same where the next utterance is at the vendor already: its words wait for this end."""
+
+
+MOST_LOSSES = 2
+"""So often in a row is speech said again of which the vendor lost all; then it is given up."""
 
 
 class Speech(Enum):
@@ -91,6 +95,7 @@ class SpeechCore:
         self._run = RunOfSpeech()
         self._reports: list[Report] = []
         self._held_at = 0.0
+        self._losses = 0  # in a row, of which nothing was heard
         self._last_audio_at = 0.0
         self._listening: bool | None = None  # waits for its time
 
@@ -487,7 +492,7 @@ class SpeechCore:
                 return True
             case Reserved(generation):
                 return leg.reservation.grant(generation, now=now)
-            case Started(name) | Played(name, _) | Ended(name):
+            case Started(name) | Played(name, _) | Ended(name) | Lost(name):
                 utterance = self._find(name, now) if leg is self._leg else None
         is_promised = type(event) in leg.profile.acknowledges
         leg.tells_starts |= is_promised and isinstance(event, Started | Played)
@@ -506,7 +511,27 @@ class SpeechCore:
                 leg.talks = False
                 utterance.playhead.finished(now=now)
                 utterance.vendor_ended = True
+            case Lost():
+                leg.talks = False
+                self._say_again(utterance, now)
         return True
+
+    def _say_again(self, utterance: Utterance, now: float) -> None:
+        """Its rest was lost: it goes on from the first sample that was not heard."""
+        self._losses = 0 if utterance.heard(now) > utterance.offset else self._losses + 1
+        self._leg.unsay([utterance.id])
+        self._run.ended(now)
+        if self._losses <= MOST_LOSSES:
+            self._renew(now)
+            return
+        self._losses = 0
+        self._utterances.remove(utterance)
+        if self._current is utterance:
+            self._current = None
+        self._script.drop_words(utterance)  # nobody will hear them
+        self._release(now)
+        if not self._utterances:
+            self._move(Move.ALL_HEARD)
 
     def _find(self, name: str | None, now: float) -> Utterance | None:
         if name is None and (now < self._leg.deaf_until or not self._utterances):

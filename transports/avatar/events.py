@@ -31,6 +31,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The vendor dropped what it had of this `utterance`, and nobody has asked for that."""
+
+    utterance: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Talking:
     """Whether the vendor says that the avatar is talking (`on`), whatever it says."""
 
@@ -51,4 +58,4 @@ class Reserved:
     generation: int
 
 
-Event = Started | Played | Ended | Talking | Interrupted | Reserved
+Event = Started | Played | Ended | Lost | Talking | Interrupted | Reserved

@@ -52,6 +52,7 @@ AGAIN_S, RATE_LIMITED_S = 0.3, 1.0
 
 _ENDED = (TaskStatus.FAILED, TaskStatus.STOPPING, TaskStatus.STOPPED)
 _OVER = (DriveStatus.FAILED, DriveStatus.ENDED, DriveStatus.INTERRUPTED)
+_SEEN_IN_THE_ROOM = (DriveStatus.DRIVING, DriveStatus.ENDED)
 
 WATCH_S = 5.0
 """How often to ask whether the task still is: that it ended may be told by nobody."""
@@ -174,11 +175,15 @@ class DriveSocket:
         """How a drive goes, as the vendor says, or as a page does (`hint`)."""
         driven = self._driven
         if driven is not None and driven.id == drive and not driven.stopped and status in _OVER:
-            if not hint:  # it had nothing to say for too long: what follows needs another drive
-                driven.over = True
-                self._between.set()
-            return
-        self._tell(drive, status)
+            if hint:
+                return
+            self._between.set()
+            if status is DriveStatus.ENDED:  # it had nothing to say for too long
+                driven.over = True  # what follows needs another drive
+                return
+            self._driven = None
+        if not hint or status in _SEEN_IN_THE_ROOM:
+            self._tell(drive, status)
 
     def task_doubted(self, status: int) -> None:
         """What a callback says of the task. What ends it is asked for: a callback ends nothing."""

@@ -15,7 +15,7 @@ from uuid import uuid4
 from loguru import logger
 
 from ..avatar.commands import Begin, Command, EndSpeech, Interrupt, Reserve, Speak
-from ..avatar.events import Ended, Event, Reserved, Started
+from ..avatar.events import Ended, Event, Lost, Reserved, Started
 from .tasks import DriveStatus
 
 
@@ -92,8 +92,10 @@ class DriveWire:
                 return [message]
             case Told(utterance, DriveStatus.DRIVING):
                 return [Started(utterance)]
-            case Told(utterance, DriveStatus.ENDED | DriveStatus.FAILED | DriveStatus.INTERRUPTED):
+            case Told(utterance, DriveStatus.ENDED):
                 return [Ended(utterance)]
+            case Told(utterance, DriveStatus.FAILED | DriveStatus.INTERRUPTED):
+                return [Lost(utterance)]
             case _:
                 return []
 

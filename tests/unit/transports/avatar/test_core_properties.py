@@ -14,7 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from tests.unit.transports.avatar.speaking import RATE, Day, voice
 from transports.avatar.commands import Begin, Command, EndSpeech, Interrupt, Reserve, Speak
 from transports.avatar.core import ACK_GRACE_S, HOLD_S
-from transports.avatar.events import Ended, Event, Interrupted, Played, Reserved, Started
+from transports.avatar.events import Ended, Event, Interrupted, Lost, Played, Reserved, Started
 from transports.avatar.leg import Leg
 from transports.avatar.playhead import SILENCE_S
 from transports.avatar.reports import CarriedBy, Cut, Heard, SpeakingStarted, SpeakingStopped
@@ -58,6 +58,14 @@ class Player:
                 self._queue.clear()
                 self._left.clear()
         self.play(now)
+
+    def lose(self) -> str | None:
+        """It drops what it is playing, as if somebody else had told it to."""
+        if not self._queue:
+            return None
+        name = self._queue.popleft()
+        self._left[name] = 0
+        return name
 
     @property
     def is_silent(self) -> bool:
@@ -274,6 +282,14 @@ class Conversation(RuleBasedStateMachine):
                 if fate != "lost" and (type(event) in self.told or isinstance(event, Interrupted)):
                     for _ in range(2 if fate == "twice" else 1):
                         self.day.core.receive(event, leg, now=self.day.now)
+        self.look()
+
+    @rule()
+    def vendor_loses_what_it_has(self) -> None:
+        for leg, player in self.players.items():
+            if leg.profile.reserves and (name := player.lose()):
+                self.silenced.add(name)
+                self.day.core.receive(Lost(name), leg, now=self.day.now)
         self.look()
 
     @rule(utterance=st.sampled_from(["u1", "u2", "u9"]), samples=st.integers(-5, 10**7))

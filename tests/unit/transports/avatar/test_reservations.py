@@ -6,9 +6,9 @@ from dataclasses import replace
 
 from tests.unit.transports.avatar.speaking import RATE, Day, numbers, voice
 from transports.avatar.commands import Begin, EndSpeech, Interrupt, Reserve, Speak
-from transports.avatar.core import HOLD_S
-from transports.avatar.events import Ended, Reserved, Started
-from transports.avatar.reports import SpeakingStopped
+from transports.avatar.core import HOLD_S, MOST_LOSSES
+from transports.avatar.events import Ended, Lost, Reserved, Started
+from transports.avatar.reports import Heard, SpeakingStarted, SpeakingStopped
 from transports.avatar.vendor import Profile
 
 QUIET = Profile(start_delay_s=0.2, reserves=True, reservation_s=60.0, gap_s=0.3)
@@ -160,3 +160,50 @@ def test_a_face_that_takes_over_has_asked_before() -> None:
     day.core.audio(voice(0.1), now=day.now)
     day.look()
     assert [type(c) for c in day.of(face)][:3] == [Reserve, Begin, Speak]
+
+
+def test_speech_that_the_vendor_lost_goes_on_from_the_first_sample_that_was_not_heard() -> None:
+    day = Day(TELLING)
+    grant(day)
+    day.core.begin("run", now=day.now)
+    for number in range(1, 4):
+        day.core.word(f"word {number}", number * RATE, now=day.now)
+    day.core.audio(voice(3.0), now=day.now)
+    day.core.end(now=day.now)
+    day.look()
+    day.core.receive(Started("u1"), day.leg, now=day.now)
+    day.pass_time(1.5)
+    day.core.receive(Lost("u1"), day.leg, now=day.now)
+    day.pass_time(0.2)
+    assert [r.cue for r in day.said(Heard)] == ["word 1"]
+    grant(day)
+    assert begun(day) == ["u1", "u2"]
+    assert day.sent()[-2 * 1_500 * RATE // 1_000 :] == voice(1.5, round(1.5 * RATE))
+    assert day.interrupts() == []
+    day.core.receive(Started("u2"), day.leg, now=day.now)
+    day.pass_time(1.5)
+    day.core.receive(Ended("u2"), day.leg, now=day.now)
+    day.look()
+    assert [r.cue for r in day.said(Heard)] == ["word 1", "word 2", "word 3"]
+    assert day.core.quiet
+
+
+def test_speech_that_is_lost_each_time_is_given_up_and_its_words_were_not_heard() -> None:
+    day = Day(TELLING)
+    grant(day)
+    day.core.begin("run", now=day.now)
+    day.core.word("word", RATE, now=day.now)
+    day.core.audio(voice(1.0), now=day.now)
+    day.core.end(now=day.now)
+    day.core.after_words("end of the reply", now=day.now)
+    for number in range(1, MOST_LOSSES + 2):
+        grant(day)
+        assert begun(day)[-1] == f"u{number}"
+        day.core.receive(Lost(f"u{number}"), day.leg, now=day.now)
+        day.look()
+    assert [r.cue for r in day.said(Heard)] == ["end of the reply"]
+    assert day.core.quiet
+    assert day.said(SpeakingStarted) == []
+    grant(day)
+    day.say(1.0)
+    assert begun(day)[-1] == f"u{MOST_LOSSES + 2}"
