@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
@@ -53,6 +53,7 @@ class Settings:
     zego_digital_human_api_url: str
     zego_web_server_url: str
     """Where the page's SDK connects to; empty: the project's default one."""
+    zego_token_mode: Literal["gcm", "cbc"]
     zego_drive_tls: str
     zego_reserve: str
     zego_callback_secret: str | None = field(repr=False)
@@ -384,6 +385,12 @@ VARIABLES = (
         "",
         "the server of the web SDK, as the console names it (wss://…); empty: the usual one",
         _socket,
+    ),
+    Variable(
+        "ZEGO_TOKEN_MODE",
+        "gcm",
+        "gcm or cbc: how the tokens of the page are encrypted",
+        _one_of("gcm", "cbc"),
     ),
     Variable(
         "ZEGO_DRIVE_TLS",
