@@ -122,6 +122,21 @@ async def test_key_of_a_brain_is_in_its_instance_and_not_in_the_agent(tmp_path: 
         assert instance.terms.idle_s == 60
         assert brain.bound == {"room": opened.id, "instance": instance.id}
         await one.close(opened)
+        assert brain.bound == {}
+
+
+@pytest.mark.parametrize("end", ["we", "vendor"])
+async def test_key_of_a_brain_ends_with_its_instance(tmp_path: Path, end: str) -> None:
+    brain = Brain()
+    async with vendor() as (side, bots), running(side, bots, tmp_path, brain=brain) as bot:
+        await bot.watch()
+        assert brain.bound
+        if end == "we":
+            await bot.agent.dismiss()
+        else:
+            bot.instance.delete(1203)
+            await bot.until(bot.failures)
+        assert brain.bound == {}
 
 
 async def test_brain_is_told_what_was_heard_and_what_was_cut(tmp_path: Path) -> None:

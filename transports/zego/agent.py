@@ -324,6 +324,8 @@ class ZegoAgent(JournaledVendor[Rest]):
 
     async def _stop(self, rest: Rest, session: str) -> None:
         name, _, written = session.partition(".")
+        if self.brain is not None and name in self._names:
+            self.brain.renew()  # what asks with the key from before is over
         instance = written or self._instances.get(name)
         if instance is None:
             instance = await self._until_told(name)
