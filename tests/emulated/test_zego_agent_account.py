@@ -120,6 +120,7 @@ async def test_key_of_a_brain_is_in_its_instance_and_not_in_the_agent(tmp_path: 
         (instance,) = side.instances()
         assert instance.terms.blocks["LLM"]["ApiKey"] == "SECRET-fresh"
         assert instance.terms.idle_s == 60
+        assert instance.terms.window == 1  # the rest would not be read
         assert brain.bound == {"room": opened.id, "instance": instance.id}
         await one.close(opened)
         assert brain.bound == {}

@@ -103,7 +103,7 @@ class ZegoAgent(JournaledVendor[Rest]):
         max_session_s: How long it is wanted at most, in seconds; for the journal, since the vendor
             lets it run for as long as the person stays.
         max_idle_s: After how long without the person in the room the vendor ends it.
-        window: How many messages the language model is given.
+        window: How many messages the language model is given, where it is not `brain`.
         tells: Whether callbacks come. Hand them to `ZegoAgentProcessor.hear`.
         web_server_url: Where the page's SDK connects to; the project's default one where empty.
         token_mode: How the page's token is encrypted.
@@ -289,7 +289,7 @@ class ZegoAgent(JournaledVendor[Rest]):
                 human=human,
                 blocks=Blocks(llm=self._llm(), tts=self._blocks.tts, asr=self._blocks.asr),
                 history=self._said_before,
-                window=self._window,
+                window=self._window if self.brain is None else 1,  # of what is sent it reads one
                 max_idle_s=self._max_idle_s,
                 calls=CALLS if self.tells else (),
             )
