@@ -328,6 +328,27 @@ async def test_instance_that_the_vendor_ends_ends_the_conversation(tmp_path: Pat
         assert entries(tmp_path) == []
 
 
+async def test_instance_that_the_page_misses_is_looked_for_without_callbacks(
+    tmp_path: Path,
+) -> None:
+    async with (
+        vendor(tells=False) as (side, bots),
+        running(side, bots, tmp_path) as bot,
+    ):
+        await bot.watch()
+        for _ in range(20):
+            bot.agent.page_says("avatar-left", {})
+        await side.until(lambda: "QueryAgentInstanceStatus" in calls(side))
+        bot.speak("still there")
+        await bot.until(lambda: len(bot.bubbles()) == 2)
+        assert bot.failures() == []
+        bot.instance.delete(1203)
+        bot.agent.page_says("avatar-left", {})
+        await bot.until(bot.failures)
+        assert isinstance(bot.failures()[0].exception, EndedByVendor)
+        assert len(calls(side, "QueryAgentInstanceStatus")) <= 3
+
+
 async def test_part_that_fails_is_told_once_and_the_conversation_goes_on(tmp_path: Path) -> None:
     async with (
         vendor(llm="asked", llm_timeout_s=1) as (side, bots),

@@ -226,6 +226,8 @@ class ZegoAgentProcessor(FrameProcessor):
             case "avatar-joined" | "avatar-left":
                 is_heard = kind == "avatar-joined"
                 self._session.heard(is_heard)
+                if not is_heard:
+                    self._session.look()  # perhaps it is over
                 by = "vendor" if is_heard else "local"
                 self.create_task(self._leg.tell_at_once({"type": "avatar-face", "by": by}))
             case "avatar-agent":
