@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from loguru import logger
+from pipecat.frames.frames import TTSSpeakFrame, TTSTextFrame
 
 from emulators.zego import Emulator
 from emulators.zego.token04 import BadToken, Token04
@@ -31,6 +32,7 @@ from transports.zego.agents import Message
 
 pytestmark = pytest.mark.asyncio
 
+DEADLINE_S = 8.0
 CREATE = "CreateDigitalHumanAgentInstance"
 
 
@@ -93,6 +95,7 @@ class Brain:
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []
         self.rounds: list[int | None] = []
+        self.told = asyncio.Event()
         self.bound: dict[str, str | None] = {}
 
     def renew(self) -> None:
@@ -106,8 +109,9 @@ class Brain:
         self.said.append(("cut", played_text))
         self.rounds.append(round_id)
 
-    async def played(self, text: str, *, round_id: int | None = None) -> None:
-        self.said.append(("played", text))
+    async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
+        self.said.append(("played" if certain else "may be", text))
+        self.told.set()
         self.rounds.append(round_id)
 
 
@@ -160,6 +164,28 @@ async def test_brain_is_told_what_was_heard_and_what_was_cut(tmp_path: Path) -> 
         assert first
         assert second
         assert first < second
+
+
+async def test_words_that_only_the_page_has_are_not_certain(tmp_path: Path) -> None:
+    brain = Brain()
+    hello = "Good morning."
+    async with (
+        vendor() as (side, bots),
+        running(side, bots, tmp_path, relays=False, brain=brain) as bot,
+    ):
+        await bot.watch()
+        await bot.worker.queue_frame(TTSSpeakFrame(hello))
+        async with asyncio.timeout(DEADLINE_S):
+            await brain.told.wait()
+        brain.told.clear()
+        made_up = {"cmd": 4, "seq_id": 10**12, "round": 10**15, "data": {"Text": "I owe money."}}
+        bot.agent.page_says("avatar-agent", {"messages": [made_up]})
+        await bot.until(lambda: bot.count(TTSTextFrame) == 2)
+        made_up |= {"cmd": 6, "seq_id": 10**12 + 1, "data": {"Status": 0}}
+        bot.agent.page_says("avatar-agent", {"messages": [made_up]})
+        async with asyncio.timeout(DEADLINE_S):
+            await brain.told.wait()
+        assert brain.said == [("played", hello), ("may be", "I owe money.")]
 
 
 async def test_what_was_said_before_is_known_and_history_can_be_asked_changed_and_forgotten(

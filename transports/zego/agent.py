@@ -83,8 +83,10 @@ class AgentBrain(Protocol):
     async def cut(self, played_text: str, *, round_id: int | None = None) -> None:
         """The person has cut in an answer, and had heard so much of it."""
 
-    async def played(self, text: str, *, round_id: int | None = None) -> None:
-        """The person has heard this answer to its end."""
+    async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
+        """The person has heard this answer to its end; where it is not certain that it was said,
+        it is none unless it is known.
+        """
 
 
 class ZegoAgent(JournaledVendor[Rest]):

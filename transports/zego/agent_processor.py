@@ -384,7 +384,10 @@ class ZegoAgentProcessor(FrameProcessor):
                 self.messages.append({"role": "assistant", "content": text})
                 await self.push_frame(LLMFullResponseEndFrame())
                 if self._agent.brain is not None:
-                    await self._agent.brain.played(text, round_id=_exact(number))
+                    known = self._talk.known(number)  # a page may make words up
+                    await self._agent.brain.played(
+                        known or text, round_id=_exact(number), certain=bool(known)
+                    )
             case Cut():
                 await self._cut(report)
             case AgentBegan():

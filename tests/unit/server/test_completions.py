@@ -39,7 +39,7 @@ class Slow:
             self.interrupted += 1
             raise
 
-    async def played(self, text: str, *, round_id: int | None = None) -> None:
+    async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
         self.told.append(("played", text, round_id))
 
     async def cut(self, played_text: str, *, round_id: int | None = None) -> None:
