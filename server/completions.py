@@ -52,6 +52,8 @@ class Brain(Protocol):
 
     def answer(self, text: str, *, round_id: int | None = None) -> AsyncGenerator[str, None]: ...
 
+    def remember(self, text: str) -> None: ...
+
     async def played(
         self, text: str, *, round_id: int | None = None, certain: bool = True
     ) -> None: ...
@@ -135,6 +137,10 @@ class AgentBrain:
         """From now on the key is good for this room and this instance only."""
         self._lease.room = room or self._lease.room
         self._lease.instance = instance or self._lease.instance
+
+    def remember(self, text: str) -> None:
+        """The person has said this, and nobody will ask for an answer to it."""
+        self._lease.brain.remember(text)
 
     async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
         """The person has heard all of what was said in a round."""

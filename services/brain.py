@@ -176,6 +176,12 @@ class Brain:
             if not answer.is_over:
                 await self._interrupt(answer)
 
+    def remember(self, text: str) -> None:
+        """The person has said this as well, and has cut in before it was asked for an answer."""
+        said = _Answer({"role": "user", "content": text}, is_over=True, heard=_Heard.CUT)
+        self._context.add_message(said.question)
+        self._note(said)
+
     async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
         """The person has heard all of an answer, or of something else that was said to them.
 

@@ -105,6 +105,9 @@ class Brain:
         given = {"room": room, "instance": instance}
         self.bound |= {name: value for name, value in given.items() if value}
 
+    def remember(self, text: str) -> None:
+        self.said.append(("remember", text))
+
     async def cut(self, played_text: str, *, round_id: int | None = None) -> None:
         self.said.append(("cut", played_text))
         self.rounds.append(round_id)
@@ -164,6 +167,21 @@ async def test_brain_is_told_what_was_heard_and_what_was_cut(tmp_path: Path) -> 
         assert first
         assert second
         assert first < second
+
+
+async def test_brain_knows_what_was_typed_and_cut_before_it_was_asked(tmp_path: Path) -> None:
+    brain = Brain()
+    async with (
+        vendor() as (side, bots),
+        running(side, bots, tmp_path, brain=brain) as bot,
+    ):
+        for text in ("My name is Anna.", "What is my name?"):
+            await bot.type(text)
+            await bot.until(lambda text=text: ("user", text, False) in bot.bubbles())
+        await bot.watch()
+        await bot.until(lambda: len(bot.bubbles()) == 3)
+        assert brain.said[0] == ("remember", "My name is Anna.")
+        assert "AddAgentInstanceMsg" not in calls(side)
 
 
 async def test_words_that_only_the_page_has_are_not_certain(tmp_path: Path) -> None:

@@ -80,6 +80,9 @@ class AgentBrain(Protocol):
     def belongs_to(self, *, room: str | None = None, instance: str | None = None) -> None:
         """The key is good for these only."""
 
+    def remember(self, text: str) -> None:
+        """The person has said this, and it is not asked."""
+
     async def cut(self, played_text: str, *, round_id: int | None = None) -> None:
         """The person has cut in an answer, and had heard so much of it."""
 

@@ -323,6 +323,8 @@ class AgentSession:
                     self._queued += 1
                     self._asked_at = self._now()
                     self._owner.taken(order, number)
+                case _Remember(text) if self._agent.brain is not None:
+                    self._agent.brain.remember(text)
                 case _Remember(text):
                     await agents.remember(instance, [Message("user", text)])
                 case _Interrupt(late):

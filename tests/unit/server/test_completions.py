@@ -39,6 +39,9 @@ class Slow:
             self.interrupted += 1
             raise
 
+    def remember(self, text: str) -> None:
+        self.told.append(("remember", text))
+
     async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
         self.told.append(("played", text, round_id))
 

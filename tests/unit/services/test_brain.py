@@ -213,6 +213,15 @@ async def test_whole_answer_of_which_nothing_is_told_counts_as_heard_until_it_is
         assert talk.said == ["u: Count.", "u: Again."]
 
 
+async def test_what_was_said_and_not_asked_stands_where_it_was_said() -> None:
+    async with talking("One two three.", "Anna.") as talk:
+        await talk.ask("Count.", 1)
+        talk.brain.remember("I am Anna.")
+        await talk.ask("Who am I?", 2)
+        await talk.brain.cut("One", round_id=1)
+        assert talk.said == ["u: Count.", "a: One", "u: I am Anna.", "u: Who am I?"]
+
+
 async def test_what_may_not_have_been_said_tells_of_answers_and_adds_no_words() -> None:
     async with talking("One two three.", "Yes.") as talk:
         await talk.ask("Count.", 1)
