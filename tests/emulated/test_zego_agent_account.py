@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 from loguru import logger
-from pipecat.frames.frames import TTSSpeakFrame, TTSTextFrame
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    TTSSpeakFrame,
+    TTSTextFrame,
+)
 
 from emulators.zego import Emulator
 from emulators.zego.token04 import BadToken, Token04
@@ -370,6 +375,17 @@ async def test_instance_that_the_vendor_ends_ends_the_conversation(tmp_path: Pat
         assert isinstance(failure.exception, EndedByVendor)
         assert not bot.agent.is_usable
         assert entries(tmp_path) == []
+
+
+async def test_agent_that_is_dismissed_in_mid_speech_is_said_to_be_silent(tmp_path: Path) -> None:
+    async with vendor(text_ms=60) as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        bot.speak("one two three four five six seven")
+        await bot.until(lambda: bot.count(BotStartedSpeakingFrame))
+        await bot.agent.dismiss()
+        await bot.until(lambda: bot.count(BotStoppedSpeakingFrame))
+        assert bot.count(BotStartedSpeakingFrame) == bot.count(BotStoppedSpeakingFrame) == 1
+        assert bot.failures() == []
 
 
 async def test_instance_that_the_page_misses_is_looked_for_without_callbacks(

@@ -213,6 +213,7 @@ class ZegoAgentProcessor(FrameProcessor):
         self._over = True
         self._known.set()
         await self._session.aclose()
+        self._report(self._talk.interrupted(now=self._now()))  # it is silent now
 
     # The page, and the vendor
 
