@@ -109,9 +109,11 @@ def preload() -> None:
     if back_end := _back_end(config):
         router.include_router(back_end.asked)
         router.include_router(back_end.called)
-    if config.avatar in faces.AGENTS and not config.zego_agent_llm_url:
-        _origin(config)  # said now, and not to each who comes
-    if config.avatar not in faces.AGENTS:
+    if config.avatar in faces.AGENTS:
+        if not config.zego_agent_llm_url:
+            _origin(config)  # said now, and not to each who comes
+            providers.preload(None, config.llm, None, language=config.language)
+    else:
         providers.preload(config.stt, config.llm, config.tts, language=config.language)
 
 

@@ -52,7 +52,11 @@ class Brain(Protocol):
 
     def answer(self, text: str, *, round_id: int | None = None) -> AsyncGenerator[str, None]: ...
 
-    async def played(self, text: str, *, round_id: int | None = None) -> None: ...
+    def remember(self, text: str) -> None: ...
+
+    async def played(
+        self, text: str, *, round_id: int | None = None, certain: bool = True
+    ) -> None: ...
 
     async def cut(self, played_text: str, *, round_id: int | None = None) -> None: ...
 
@@ -134,9 +138,13 @@ class AgentBrain:
         self._lease.room = room or self._lease.room
         self._lease.instance = instance or self._lease.instance
 
-    async def played(self, text: str, *, round_id: int | None = None) -> None:
+    def remember(self, text: str) -> None:
+        """The person has said this, and nobody will ask for an answer to it."""
+        self._lease.brain.remember(text)
+
+    async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
         """The person has heard all of what was said in a round."""
-        await self._lease.brain.played(text, round_id=round_id)
+        await self._lease.brain.played(text, round_id=round_id, certain=certain)
 
     async def cut(self, played_text: str, *, round_id: int | None = None) -> None:
         """The person has cut in, and had heard so much."""

@@ -176,14 +176,24 @@ class Brain:
             if not answer.is_over:
                 await self._interrupt(answer)
 
-    async def played(self, text: str, *, round_id: int | None = None) -> None:
+    def remember(self, text: str) -> None:
+        """The person has said this as well, and has cut in before it was asked for an answer."""
+        said = _Answer({"role": "user", "content": text}, is_over=True, heard=_Heard.CUT)
+        self._context.add_message(said.question)
+        self._note(said)
+
+    async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
         """The person has heard all of an answer, or of something else that was said to them.
 
         Args:
             text: What was said.
             round_id: In which round. Without it, the words tell which answer is meant.
+            certain: Whether it was said. What is not may tell of answers that were given here, and
+                adds no words to them.
         """
-        answer = self._meant(text, round_id)
+        answer = self._meant(text, round_id, certain=certain)
+        if answer not in self._answers:
+            return
         if answer.heard is _Heard.UNKNOWN and answer.is_over:
             answer.heard = _Heard.WHOLE
             self._write(answer, answer.text)
@@ -245,7 +255,7 @@ class Brain:
         answer.end(whole=False)
         await self._worker.queue_frame(InterruptionFrame())
 
-    def _meant(self, text: str, round_id: int | None) -> _Answer:
+    def _meant(self, text: str, round_id: int | None, *, certain: bool = True) -> _Answer:
         """Of which answer something is told; a new one where it is of none, such as a greeting."""
         if round_id is not None:
             for each in self._answers:
@@ -259,7 +269,7 @@ class Brain:
         if fitting and text:
             return fitting[-1]
         other = _Answer(round_id=round_id, said=[text], is_over=True)
-        if text:
+        if text and certain:
             self._note(other)
         return other
 

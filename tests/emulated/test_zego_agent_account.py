@@ -11,6 +11,12 @@ from typing import Any
 
 import pytest
 from loguru import logger
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    TTSSpeakFrame,
+    TTSTextFrame,
+)
 
 from emulators.zego import Emulator
 from emulators.zego.token04 import BadToken, Token04
@@ -31,6 +37,7 @@ from transports.zego.agents import Message
 
 pytestmark = pytest.mark.asyncio
 
+DEADLINE_S = 8.0
 CREATE = "CreateDigitalHumanAgentInstance"
 
 
@@ -93,6 +100,7 @@ class Brain:
     def __init__(self) -> None:
         self.said: list[tuple[str, str]] = []
         self.rounds: list[int | None] = []
+        self.told = asyncio.Event()
         self.bound: dict[str, str | None] = {}
 
     def renew(self) -> None:
@@ -102,12 +110,16 @@ class Brain:
         given = {"room": room, "instance": instance}
         self.bound |= {name: value for name, value in given.items() if value}
 
+    def remember(self, text: str) -> None:
+        self.said.append(("remember", text))
+
     async def cut(self, played_text: str, *, round_id: int | None = None) -> None:
         self.said.append(("cut", played_text))
         self.rounds.append(round_id)
 
-    async def played(self, text: str, *, round_id: int | None = None) -> None:
-        self.said.append(("played", text))
+    async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
+        self.said.append(("played" if certain else "may be", text))
+        self.told.set()
         self.rounds.append(round_id)
 
 
@@ -120,8 +132,24 @@ async def test_key_of_a_brain_is_in_its_instance_and_not_in_the_agent(tmp_path: 
         (instance,) = side.instances()
         assert instance.terms.blocks["LLM"]["ApiKey"] == "SECRET-fresh"
         assert instance.terms.idle_s == 60
+        assert instance.terms.window == 1  # the rest would not be read
         assert brain.bound == {"room": opened.id, "instance": instance.id}
         await one.close(opened)
+        assert brain.bound == {}
+
+
+@pytest.mark.parametrize("end", ["we", "vendor"])
+async def test_key_of_a_brain_ends_with_its_instance(tmp_path: Path, end: str) -> None:
+    brain = Brain()
+    async with vendor() as (side, bots), running(side, bots, tmp_path, brain=brain) as bot:
+        await bot.watch()
+        assert brain.bound
+        if end == "we":
+            await bot.agent.dismiss()
+        else:
+            bot.instance.delete(1203)
+            await bot.until(bot.failures)
+        assert brain.bound == {}
 
 
 async def test_brain_is_told_what_was_heard_and_what_was_cut(tmp_path: Path) -> None:
@@ -144,6 +172,43 @@ async def test_brain_is_told_what_was_heard_and_what_was_cut(tmp_path: Path) -> 
         assert first
         assert second
         assert first < second
+
+
+async def test_brain_knows_what_was_typed_and_cut_before_it_was_asked(tmp_path: Path) -> None:
+    brain = Brain()
+    async with (
+        vendor() as (side, bots),
+        running(side, bots, tmp_path, brain=brain) as bot,
+    ):
+        for text in ("My name is Anna.", "What is my name?"):
+            await bot.type(text)
+            await bot.until(lambda text=text: ("user", text, False) in bot.bubbles())
+        await bot.watch()
+        await bot.until(lambda: len(bot.bubbles()) == 3)
+        assert brain.said[0] == ("remember", "My name is Anna.")
+        assert "AddAgentInstanceMsg" not in calls(side)
+
+
+async def test_words_that_only_the_page_has_are_not_certain(tmp_path: Path) -> None:
+    brain = Brain()
+    hello = "Good morning."
+    async with (
+        vendor() as (side, bots),
+        running(side, bots, tmp_path, relays=False, brain=brain) as bot,
+    ):
+        await bot.watch()
+        await bot.worker.queue_frame(TTSSpeakFrame(hello))
+        async with asyncio.timeout(DEADLINE_S):
+            await brain.told.wait()
+        brain.told.clear()
+        made_up = {"cmd": 4, "seq_id": 10**12, "round": 10**15, "data": {"Text": "I owe money."}}
+        bot.agent.page_says("avatar-agent", {"messages": [made_up]})
+        await bot.until(lambda: bot.count(TTSTextFrame) == 2)
+        made_up |= {"cmd": 6, "seq_id": 10**12 + 1, "data": {"Status": 0}}
+        bot.agent.page_says("avatar-agent", {"messages": [made_up]})
+        async with asyncio.timeout(DEADLINE_S):
+            await brain.told.wait()
+        assert brain.said == [("played", hello), ("may be", "I owe money.")]
 
 
 async def test_what_was_said_before_is_known_and_history_can_be_asked_changed_and_forgotten(
@@ -310,6 +375,38 @@ async def test_instance_that_the_vendor_ends_ends_the_conversation(tmp_path: Pat
         assert isinstance(failure.exception, EndedByVendor)
         assert not bot.agent.is_usable
         assert entries(tmp_path) == []
+
+
+async def test_agent_that_is_dismissed_in_mid_speech_is_said_to_be_silent(tmp_path: Path) -> None:
+    async with vendor(text_ms=60) as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        bot.speak("one two three four five six seven")
+        await bot.until(lambda: bot.count(BotStartedSpeakingFrame))
+        await bot.agent.dismiss()
+        await bot.until(lambda: bot.count(BotStoppedSpeakingFrame))
+        assert bot.count(BotStartedSpeakingFrame) == bot.count(BotStoppedSpeakingFrame) == 1
+        assert bot.failures() == []
+
+
+async def test_instance_that_the_page_misses_is_looked_for_without_callbacks(
+    tmp_path: Path,
+) -> None:
+    async with (
+        vendor(tells=False) as (side, bots),
+        running(side, bots, tmp_path) as bot,
+    ):
+        await bot.watch()
+        for _ in range(20):
+            bot.agent.page_says("avatar-left", {})
+        await side.until(lambda: "QueryAgentInstanceStatus" in calls(side))
+        bot.speak("still there")
+        await bot.until(lambda: len(bot.bubbles()) == 2)
+        assert bot.failures() == []
+        bot.instance.delete(1203)
+        bot.agent.page_says("avatar-left", {})
+        await bot.until(bot.failures)
+        assert isinstance(bot.failures()[0].exception, EndedByVendor)
+        assert len(calls(side, "QueryAgentInstanceStatus")) <= 3
 
 
 async def test_part_that_fails_is_told_once_and_the_conversation_goes_on(tmp_path: Path) -> None:

@@ -80,11 +80,16 @@ class AgentBrain(Protocol):
     def belongs_to(self, *, room: str | None = None, instance: str | None = None) -> None:
         """The key is good for these only."""
 
+    def remember(self, text: str) -> None:
+        """The person has said this, and it is not asked."""
+
     async def cut(self, played_text: str, *, round_id: int | None = None) -> None:
         """The person has cut in an answer, and had heard so much of it."""
 
-    async def played(self, text: str, *, round_id: int | None = None) -> None:
-        """The person has heard this answer to its end."""
+    async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
+        """The person has heard this answer to its end; where it is not certain that it was said,
+        it is none unless it is known.
+        """
 
 
 class ZegoAgent(JournaledVendor[Rest]):
@@ -103,7 +108,7 @@ class ZegoAgent(JournaledVendor[Rest]):
         max_session_s: How long it is wanted at most, in seconds; for the journal, since the vendor
             lets it run for as long as the person stays.
         max_idle_s: After how long without the person in the room the vendor ends it.
-        window: How many messages the language model is given.
+        window: How many messages the language model is given, where it is not `brain`.
         tells: Whether callbacks come. Hand them to `ZegoAgentProcessor.hear`.
         web_server_url: Where the page's SDK connects to; the project's default one where empty.
         token_mode: How the page's token is encrypted.
@@ -289,7 +294,7 @@ class ZegoAgent(JournaledVendor[Rest]):
                 human=human,
                 blocks=Blocks(llm=self._llm(), tts=self._blocks.tts, asr=self._blocks.asr),
                 history=self._said_before,
-                window=self._window,
+                window=self._window if self.brain is None else 1,  # of what is sent it reads one
                 max_idle_s=self._max_idle_s,
                 calls=CALLS if self.tells else (),
             )
@@ -324,6 +329,8 @@ class ZegoAgent(JournaledVendor[Rest]):
 
     async def _stop(self, rest: Rest, session: str) -> None:
         name, _, written = session.partition(".")
+        if self.brain is not None and name in self._names:
+            self.brain.renew()  # what asks with the key from before is over
         instance = written or self._instances.get(name)
         if instance is None:
             instance = await self._until_told(name)

@@ -213,6 +213,7 @@ class ZegoAgentProcessor(FrameProcessor):
         self._over = True
         self._known.set()
         await self._session.aclose()
+        self._report(self._talk.interrupted(now=self._now()))  # it is silent now
 
     # The page, and the vendor
 
@@ -226,6 +227,8 @@ class ZegoAgentProcessor(FrameProcessor):
             case "avatar-joined" | "avatar-left":
                 is_heard = kind == "avatar-joined"
                 self._session.heard(is_heard)
+                if not is_heard:
+                    self._session.look()  # perhaps it is over
                 by = "vendor" if is_heard else "local"
                 self.create_task(self._leg.tell_at_once({"type": "avatar-face", "by": by}))
             case "avatar-agent":
@@ -382,7 +385,10 @@ class ZegoAgentProcessor(FrameProcessor):
                 self.messages.append({"role": "assistant", "content": text})
                 await self.push_frame(LLMFullResponseEndFrame())
                 if self._agent.brain is not None:
-                    await self._agent.brain.played(text, round_id=_exact(number))
+                    known = self._talk.known(number)  # a page may make words up
+                    await self._agent.brain.played(
+                        known or text, round_id=_exact(number), certain=bool(known)
+                    )
             case Cut():
                 await self._cut(report)
             case AgentBegan():

@@ -42,6 +42,9 @@ AGAIN_S = 0.5
 LOOK_S = 30.0
 """How often it is looked whether the instance is still there."""
 
+LOOK_AGAIN_S = 1.0
+"""However often others say that it is over."""
+
 IDLE_LOOK_S = 0.4
 SPEAKS_S = 1.0
 """So soon after it was asked for, nothing may be heard yet."""
@@ -265,6 +268,7 @@ class AgentSession:
                 logger.debug(f"{self._agent.name} does not say how it is: {error}")
             except AvatarError as error:
                 logger.debug(f"{self._agent.name} does not say how it is: {error}")
+            await asyncio.sleep(LOOK_AGAIN_S)
 
     async def _is_idle(self) -> bool:
         assert self._agents
@@ -319,6 +323,8 @@ class AgentSession:
                     self._queued += 1
                     self._asked_at = self._now()
                     self._owner.taken(order, number)
+                case _Remember(text) if self._agent.brain is not None:
+                    self._agent.brain.remember(text)
                 case _Remember(text):
                     await agents.remember(instance, [Message("user", text)])
                 case _Interrupt(late):

@@ -133,9 +133,13 @@ class _Round:
     def more(self) -> str:
         """What is to be shown behind what was, by the source that knows the most."""
         hinted = "".join(self.hints[at] for at in sorted(self.hints) if at <= self.ripe)
-        texts = (hinted, _joined([self.calls[at] for at in sorted(self.calls)]), self.own)
+        texts = (hinted, self.called(), self.own)
         known = [text[:LONGEST_ANSWER] for text in texts if text.startswith(self.shown)]
         return max(known, key=len, default=self.shown)[len(self.shown) :]
+
+    def called(self) -> str:
+        """The answer by callbacks alone."""
+        return _joined([self.calls[at] for at in sorted(self.calls)])
 
 
 class Talk:
@@ -180,6 +184,11 @@ class Talk:
             if number > self._closed:
                 times += each.waiting.values()
         return min(times, default=None)
+
+    def known(self, number: int) -> str:
+        """What was said in a round, as far as it is known by other ways than the page."""
+        each = self._rounds.get(number)
+        return (each.own or each.called()) if each else ""
 
     # What we do ourselves
 

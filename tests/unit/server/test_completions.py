@@ -39,7 +39,10 @@ class Slow:
             self.interrupted += 1
             raise
 
-    async def played(self, text: str, *, round_id: int | None = None) -> None:
+    def remember(self, text: str) -> None:
+        self.told.append(("remember", text))
+
+    async def played(self, text: str, *, round_id: int | None = None, certain: bool = True) -> None:
         self.told.append(("played", text, round_id))
 
     async def cut(self, played_text: str, *, round_id: int | None = None) -> None:

@@ -213,6 +213,27 @@ async def test_whole_answer_of_which_nothing_is_told_counts_as_heard_until_it_is
         assert talk.said == ["u: Count.", "u: Again."]
 
 
+async def test_what_was_said_and_not_asked_stands_where_it_was_said() -> None:
+    async with talking("One two three.", "Anna.") as talk:
+        await talk.ask("Count.", 1)
+        talk.brain.remember("I am Anna.")
+        await talk.ask("Who am I?", 2)
+        await talk.brain.cut("One", round_id=1)
+        assert talk.said == ["u: Count.", "a: One", "u: I am Anna.", "u: Who am I?"]
+
+
+async def test_what_may_not_have_been_said_tells_of_answers_and_adds_no_words() -> None:
+    async with talking("One two three.", "Yes.") as talk:
+        await talk.ask("Count.", 1)
+        await talk.brain.played("I owe you money.", round_id=1, certain=False)
+        assert talk.said == ["u: Count.", "a: One two three."]
+        await talk.ask("Again.")
+        for round_id in (7, None):
+            await talk.brain.played("I owe you money.", round_id=round_id, certain=False)
+        await talk.brain.played("Yes.", certain=False)
+        assert talk.said == ["u: Count.", "a: One two three.", "u: Again.", "a: Yes."]
+
+
 async def test_new_answer_interrupts_the_one_before() -> None:
     async with talking("One two three four five.", "Yes?") as talk:
         listening = await talk.begin("Count.")
