@@ -1,4 +1,4 @@
-# The launcher with its bot, its page and LiveKit's client. Nothing is fetched when it starts.
+# The launcher with its bot, its page and what plays vendors' rooms. Nothing is fetched when it starts.
 # Built and run nowhere yet: linted only (docs/production.md says what that means).
 
 FROM node:22-slim AS viewer

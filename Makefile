@@ -25,7 +25,7 @@ browser: ## tests with an installed Chromium; skipped where there is none
 clients: ## Pipecat's own clients for JavaScript, for the browser tests; needs npm
 	cd tests/browser/clients && npm ci --no-audit --no-fund && npm run build
 
-viewer: ## LiveKit's client, which the page needs for a vendor's face; needs npm
+viewer: ## LiveKit's and ZEGO's clients, which the page needs for a vendor's face; needs npm
 	npm ci --prefix web/viewer --no-audit --no-fund
 
 livekit: ## a LiveKit server for the browser tests, built from its source; needs Go

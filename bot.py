@@ -9,11 +9,16 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, AsyncExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
+from fastapi import APIRouter
 from pipecat.audio.vad.vad_analyzer import VADParams
+from pipecat.frames.frames import ErrorFrame
 from pipecat.pipeline.pipeline import Pipeline
 from pipecat.pipeline.worker import PipelineParams, PipelineWorker
 from pipecat.processors.aggregators.llm_context import LLMContext
@@ -21,7 +26,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
     LLMUserAggregatorParams,
 )
-from pipecat.processors.frame_processor import FrameProcessor
+from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.runner.types import (
     DailyRunnerArguments,
     LiveKitRunnerArguments,
@@ -48,11 +53,14 @@ from processors.text_input import (
 )
 from processors.transcript import TranscriptProcessor
 from processors.trouble import Part, TroubleProcessor
-from server import cli, runner, viewer
+from server import cli, digital_human, runner, viewer
 from server.admission import Admission, admission
+from server.back_end import BackEnd
+from server.completions import Completions, reachable
 from server.errors import ServerError
 from server.ways import obstacles
 from services import providers
+from services.brain import Brain
 from services.providers import Account, Provider, ProviderError
 from services.voice_activity import SileroVADAnalyzer
 from session.host import Host
@@ -83,6 +91,13 @@ REFUSED = {
 
 MEMORY: Memory[Any] = Memory(now=time.monotonic)
 
+COMPLETIONS = Completions()
+"""Where a vendor's agent asks for its words; there is nothing to be found without one."""
+
+router = APIRouter()
+"""What a launcher's process answers besides, for its session; `preload()` adds to it."""
+router.include_router(COMPLETIONS.router)
+
 
 def preload() -> None:
     """Load what every session shares: no thread, no socket, no event loop.
@@ -91,7 +106,15 @@ def preload() -> None:
     """
     config = settings.load()
     faces.preload(config)
-    providers.preload(config.stt, config.llm, config.tts, language=config.language)
+    if back_end := _back_end(config):
+        router.include_router(back_end.asked)
+        router.include_router(back_end.called)
+    if config.avatar in faces.AGENTS:
+        if not config.zego_agent_llm_url:
+            _origin(config)  # said now, and not to each who comes
+            providers.preload(None, config.llm, None, language=config.language)
+    else:
+        providers.preload(config.stt, config.llm, config.tts, language=config.language)
 
 
 def configure_logs(stream: TextIO) -> None:
@@ -104,45 +127,40 @@ async def bot(runner_args: RunnerArguments) -> None:
     config = settings.load()
     logs.keep_secret(config.secrets())  # not everybody who calls this has called `main()`
     let_in = _admission(runner_args)
-    ears = providers.speech_to_text(config.stt, _account(config, config.stt))
-    brain = providers.language_model(config.llm, _account(config, config.llm))
-    voice = providers.text_to_speech(config.tts, _account(config, config.tts))
-    avatar = faces.transport(config, page=let_in.page)
-    parts: dict[FrameProcessor, Part] = {
-        ears: _part(providers.STT[config.stt]),
-        brain: _part(providers.LLM[config.llm]),
-        voice: _part(providers.TTS[config.tts]),
-    }
-    if config.avatar != "local":
-        parts[avatar.output()] = _face(config)
-    trouble = TroubleProcessor(parts)
-    serializer = PageSerializer(avatar.page_says) if let_in.page else ProtobufSerializer()
+    async with AsyncExitStack() as stack:
+        await _converse(runner_args, config, let_in, stack)
+
+
+async def _converse(
+    runner_args: RunnerArguments,
+    config: settings.Settings,
+    let_in: Admission,
+    stack: AsyncExitStack,
+) -> None:
+    said_before = await MEMORY.recall(let_in.session) if let_in.session else None
+    session = let_in.session or runner_args.session_id
+    typed = TypedTexts()
+    transcript = TranscriptProcessor(typed)
+    if config.avatar in faces.AGENTS:
+        middle = await _managed(config, session, typed, transcript, said_before or [], stack)
+    else:
+        middle = await _own(config, let_in, typed, transcript, said_before or [])
+    serializer = PageSerializer(middle.page_says) if let_in.page else ProtobufSerializer()
     if isinstance(runner_args, WebSocketRunnerArguments):
         runner_args.transport_type = "websocket"  # where it is left open, Pipecat expects a phone
     user = await create_transport(runner_args, ways.params(serializer))
-    typed = TypedTexts()
-    transcript = TranscriptProcessor(typed)
-    said_before = await MEMORY.recall(let_in.session) if let_in.session else None
-    messages = LLMContext(said_before or [], tools=TOOLS)
-    context = LLMContextAggregatorPair(messages, user_params=await _turns(config))
-    context.user().add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
 
     worker = PipelineWorker(
         Pipeline(
             [
-                trouble,
+                TroubleProcessor(middle.parts),
                 MessageFilter(),
                 user.input(),
-                ears,
-                TextInputProcessor(typed),
-                context.user(),
-                brain,
-                voice,
-                avatar.output(),
+                *middle.answers,
                 user.output(),
                 transcript,
                 ResponseTimeProcessor(),
-                context.assistant(),
+                *middle.remembers,
             ]
         ),
         params=PipelineParams(audio_in_sample_rate=MICROPHONE_HZ, audio_out_sample_rate=VOICE_HZ),
@@ -151,12 +169,7 @@ async def bot(runner_args: RunnerArguments) -> None:
     host = Host(
         worker,
         user,
-        introduction={
-            "stt": config.stt,
-            "llm": config.llm,
-            "tts": config.tts,
-            "avatar": config.avatar,
-        },
+        introduction={**middle.by, "avatar": config.avatar},
         greeting="" if said_before else config.greeting,
         longest_s=config.max_session_seconds,
         in_room=isinstance(runner_args, DailyRunnerArguments | LiveKitRunnerArguments),
@@ -167,16 +180,131 @@ async def bot(runner_args: RunnerArguments) -> None:
     async def explain(_: object, kind: str) -> None:
         await host.tell("notice", text=REFUSED[kind])
 
-    @avatar.output().event_handler("on_session_opened")
     async def keep_within(_: object, limit_s: float | None) -> None:
         if limit_s is not None:
             host.ends_before(limit_s)
 
+    middle.face.add_event_handler("on_session_opened", keep_within)
     workers = WorkerRunner(handle_sigint=False)
     await workers.add_workers(worker)
-    with MEMORY.open(let_in.session, Conversation(messages.get_messages, worker.cancel)):
+    with (
+        MEMORY.open(let_in.session, Conversation(middle.messages, worker.cancel)),
+        middle.attended(session),
+    ):
         async with host.there():
             await workers.run()
+
+
+@dataclass(frozen=True, slots=True)
+class Middle:
+    """What hears, thinks and speaks in a conversation.
+
+    Attributes:
+        answers: From what the person says to what they hear.
+        remembers: Behind what was heard.
+        face: The one of them that says when something ends by itself.
+        parts: What the person is told of those that fail.
+        by: Who takes which part, for the page.
+        page_says: Takes what the page says to the avatar.
+        messages: What was said, for the next connection.
+        attended: Around the conversation, by its session: the vendor can tell of it.
+    """
+
+    answers: list[FrameProcessor]
+    remembers: list[FrameProcessor]
+    face: FrameProcessor
+    parts: Mapping[FrameProcessor, Part]
+    by: Mapping[str, str]
+    page_says: Callable[[str, Mapping[str, Any]], None]
+    messages: Callable[[], list[Any]]
+    attended: Callable[[str | None], AbstractContextManager[None]]
+
+
+async def _own(
+    config: settings.Settings,
+    let_in: Admission,
+    typed: TypedTexts,
+    transcript: TranscriptProcessor,
+    said_before: list[Any],
+) -> Middle:
+    """Ears, language model, voice and face, each by a part of its own."""
+    ears = providers.speech_to_text(config.stt, _account(config, config.stt))
+    brain = providers.language_model(config.llm, _account(config, config.llm))
+    voice = providers.text_to_speech(config.tts, _account(config, config.tts))
+    avatar = faces.transport(config, page=let_in.page)
+    parts: dict[FrameProcessor, Part] = {
+        ears: _part(providers.STT[config.stt]),
+        brain: _part(providers.LLM[config.llm]),
+        voice: _part(providers.TTS[config.tts]),
+    }
+    if config.avatar != "local":
+        parts[avatar.output()] = _face(config, "The drawn face goes on without it.")
+    messages = LLMContext(said_before, tools=TOOLS)
+    context = LLMContextAggregatorPair(messages, user_params=await _turns(config))
+    context.user().add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
+    heard = [ears, TextInputProcessor(typed), context.user()]
+    return Middle(
+        answers=[*heard, brain, voice, avatar.output()],
+        remembers=[context.assistant()],
+        face=avatar.output(),
+        parts=parts,
+        by={"stt": config.stt, "llm": config.llm, "tts": config.tts},
+        page_says=avatar.page_says,
+        messages=messages.get_messages,
+        attended=partial(faces.attended, config, avatar=avatar),
+    )
+
+
+async def _managed(
+    config: settings.Settings,
+    session: str | None,
+    typed: TypedTexts,
+    transcript: TranscriptProcessor,
+    said_before: list[Any],
+    stack: AsyncExitStack,
+) -> Middle:
+    """A vendor that hears and speaks in a room of its own, and thinks there, or asks us."""
+    by = dict.fromkeys(("stt", "llm", "tts"), config.avatar)
+    parts: dict[FrameProcessor, Part] = {}
+    messages: Callable[[], list[Any]]
+    if config.zego_agent_llm_url:
+        agent = faces.agent(config, said_before=said_before)
+        messages = partial(_said, said_before, agent.messages)
+    else:
+        by["llm"] = config.llm
+        thinks = providers.language_model(config.llm, _account(config, config.llm))
+        parts[thinks] = _part(providers.LLM[config.llm])
+        context = LLMContext(said_before, tools=TOOLS)
+        messages = context.get_messages
+
+        async def failed(error: ErrorFrame) -> None:
+            await agent.push_frame(error, FrameDirection.UPSTREAM)
+
+        brain = Brain(context, thinks, failed=failed)
+        lent = COMPLETIONS.lend(brain, session=session or "", origin=_origin(config))
+        agent = faces.agent(config, brain=stack.enter_context(lent))
+        await stack.enter_async_context(brain.awake())
+    parts[agent] = _face(config)
+    agent.add_event_handler("on_user_turn_message_added", transcript.add_user_turn)
+    return Middle(
+        answers=[TextInputProcessor(typed), agent],
+        remembers=[],
+        face=agent,
+        parts=parts,
+        by=by,
+        page_says=agent.page_says,
+        messages=messages,
+        attended=partial(faces.attended, config, avatar=agent),
+    )
+
+
+def _said(before: list[Any], now: list[Any]) -> list[Any]:
+    return [*before, *now]
+
+
+def _origin(config: settings.Settings) -> str:
+    """Where the vendor's agent finds this server."""
+    return reachable(config.public_url, vendor=config.zego_ai_agent_api_url)
 
 
 async def _turns(config: settings.Settings) -> LLMUserAggregatorParams:
@@ -221,16 +349,24 @@ def _account(config: settings.Settings, provider: str) -> Account:
     return Account(key, url, model, voice, config.language, config.system_prompt)
 
 
+def _back_end(config: settings.Settings) -> BackEnd | None:
+    """What is answered over HTTP for conversations with a face that has use for it."""
+    desk = faces.desk(config)
+    if desk is None:
+        return None
+    agents = config.avatar in faces.AGENTS
+    return digital_human.back_end(desk, faces.signed(config), agents=agents)
+
+
 def _part(provider: Provider[Any]) -> Part:
     """What the person is told of a provider that fails."""
     return Part(provider.title, provider.key, provider.choices)
 
 
-def _face(config: settings.Settings) -> Part:
-    """What the person is told of a face that fails."""
-    face = faces.FACES[config.avatar]
-    explain = partial(faces.explain, config)
-    return Part(face.title, face.key, face.choices, explain, "The drawn face goes on without it.")
+def _face(config: settings.Settings, instead: str = "") -> Part:
+    """What the person is told of a face that fails, and of what takes its place."""
+    face = faces.row(config)
+    return Part(face.title, face.key, face.choices, partial(faces.explain, config), instead)
 
 
 def main() -> None:
@@ -253,7 +389,9 @@ def main() -> None:
             tls=options.tls,
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
-            viewer=viewer.if_installed(PAGE, faces.api_url(config)),
+            viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
+            back_end=_back_end(config),
+            router=COMPLETIONS.router,
             opened=lambda: logs.configure(options.verbosity),
         )
     except (settings.SettingsError, faces.FaceError, ProviderError, ServerError) as error:

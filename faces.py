@@ -6,26 +6,36 @@ loaded with the first conversation, or by `preload()`: who only looks after the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast
 
 from settings import Settings
 from transports.avatar import (
     Account,
     AvatarError,
     AvatarNotFound,
+    CertificateRefused,
+    ClockOff,
     ConnectionLost,
+    EndedByVendor,
     JournalUnusable,
     KeyRefused,
+    NeverNamed,
     NeverReady,
+    NoCapacity,
     NoCredits,
     NoSlotLeft,
+    NotEnabled,
+    NotStarted,
+    PartFailed,
     RateLimited,
     TooManySessions,
+    TrialOver,
     UnexpectedReply,
     Vendor,
     VendorRefused,
@@ -35,10 +45,21 @@ from transports.avatar.journal import Journal, reap
 from transports.local import LocalVendor
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from transports.avatar.transport import AvatarTransport
+    from transports.zego import AgentBrain, Message, ZegoAgent, ZegoVendor
+    from transports.zego.agent_processor import ZegoAgentProcessor
+    from transports.zego.desk import Desk
 
 GOODBYE_S = 60
 """A session at a vendor may last so much longer than the conversation."""
+
+DAY_S = 86_400
+"""The longest that ZEGO lets a task live."""
+
+ZEGO = ("zego", "zego-agent")
+"""Those that call of their own accord."""
 
 PLAN_S = 1_200
 """The longest session that LiveAvatar's plans were seen to allow. It refuses to be asked for more
@@ -49,26 +70,34 @@ class FaceError(Exception):
     """A face cannot be shown. The text is a sentence for whoever started the process."""
 
 
-class PaidVendor(Vendor, Protocol):
-    """A vendor whose sessions cost money while they run."""
+class Paid(Protocol):
+    """What costs money while it runs."""
 
     @property
     def account(self) -> Account:
         """Who pays."""
 
 
+class PaidVendor(Paid, Vendor, Protocol):
+    """A vendor whose sessions cost money while they run."""
+
+
+P = TypeVar("P", bound=Paid, covariant=True)
+
+
 @dataclass(frozen=True, slots=True)
-class Face:
+class Face(Generic[P]):
     """One row: how a vendor is called and built.
 
     Attributes:
         title: What people call it.
-        key: The variable with its key.
+        key: The variables with its key.
         choices: The variables with what it has to know besides.
         module: Where it is, imported before the first conversation.
         slots: The variable that says how many sessions the account may have at once.
         api_url: The address of its API.
         build: Makes the vendor of one conversation.
+        viewer: The kind of room that it is in, by `server.viewer.CLIENTS`.
     """
 
     title: str
@@ -77,14 +106,15 @@ class Face:
     module: str
     slots: str
     api_url: Callable[[Settings], str]
-    build: Callable[[Settings, Journal], PaidVendor]
+    build: Callable[[Settings, Journal], P]
+    viewer: str = "livekit"
 
 
 def preload(config: Settings) -> None:
     """Load what the face needs. Starts no thread and opens nothing; survives a fork."""
     import_module("transports.avatar.transport")
-    if config.avatar in FACES:
-        import_module(FACES[config.avatar].module)
+    if row := _row(config):
+        import_module(row.module)
 
 
 def transport(config: Settings, *, page: bool) -> AvatarTransport:
@@ -113,6 +143,73 @@ def vendor(config: Settings) -> PaidVendor:
     return FACES[config.avatar].build(config, journal(config))
 
 
+def agent(
+    config: Settings,
+    *,
+    said_before: Sequence[Mapping[str, str]] = (),
+    brain: AgentBrain | None = None,
+) -> ZegoAgentProcessor:
+    """Who holds one conversation, where the vendor hears, thinks and speaks as well.
+
+    It is opened, and paid for, once a page asks for it.
+
+    Args:
+        config: Says whose.
+        said_before: What was said before, as a context has it.
+        brain: Thinks in place of the language model of the settings.
+    """
+    from transports.zego import Message
+    from transports.zego.agent_processor import ZegoAgentProcessor
+
+    messages = [
+        Message(each["role"], each["content"])
+        for each in said_before
+        if each["role"] in ("user", "assistant") and isinstance(each.get("content"), str)
+    ]
+    return ZegoAgentProcessor(_zego_agent(config, journal(config), messages, brain))
+
+
+def desk(config: Settings) -> Desk | None:
+    """Knows the conversations of this process, where the vendor calls or is asked for over HTTP."""
+    return _zego_desk() if config.avatar in ZEGO else None
+
+
+def signed(config: Settings) -> Callable[[bytes], str | None] | None:
+    """Reads what the vendor signs when it calls, if that can be read; see `server.plan.Signed`."""
+    if config.avatar not in ZEGO or not config.zego_callback_secret:
+        return None
+    from transports.zego import Callbacks
+    from transports.zego.desk import reader
+
+    # Whether what was signed before has counted, this process does not know.
+    secret = config.zego_callback_secret
+    callbacks = Callbacks(config.zego_app_id or 0, secret, since=time.time())
+    return reader(callbacks)
+
+
+def attended(
+    config: Settings, session: str | None, avatar: AvatarTransport | ZegoAgentProcessor
+) -> AbstractContextManager[None]:
+    """While this is entered, the desk knows of a conversation with this face."""
+    if (there := desk(config)) is None:
+        return nullcontext()
+    from transports.zego.attended import AgentConversation, HumanConversation
+
+    if config.avatar in AGENTS:
+        agent = cast("ZegoAgentProcessor", avatar)
+        return there.attending(session, AgentConversation(agent, config.language))
+    face = cast("AvatarTransport", avatar)
+    human = cast("ZegoVendor", face.vendor)
+    return there.attending(session, HumanConversation(face, human, config.language))
+
+
+@cache
+def _zego_desk() -> Desk:
+    from transports.zego.desk import Desk
+
+    return Desk()
+
+
 def _goes_on_without(config: Settings) -> bool:
     return config.avatar_on_start_error == "local"
 
@@ -124,6 +221,8 @@ def journal(config: Settings) -> Journal:
 
 def accounts(config: Settings) -> list[Account]:
     """Who pays for the face in use; nobody for the drawn one."""
+    if config.avatar in AGENTS:  # without it there is no conversation
+        return [AGENTS[config.avatar].build(config, journal(config)).account]
     if config.avatar not in FACES:
         return []
     return [replace(vendor(config).account, needed=not _goes_on_without(config))]
@@ -159,15 +258,41 @@ def journal_needed(config: Settings) -> Iterator[None]:
 
 def api_url(config: Settings) -> str | None:
     """Where the vendor's API is; None where the page draws the face."""
-    return FACES[config.avatar].api_url(config) if config.avatar in FACES else None
+    row = _row(config)
+    return row.api_url(config) if row else None
+
+
+def viewer(config: Settings) -> str | None:
+    """The kind of room that the vendor's face is in; None where the page draws the face."""
+    row = _row(config)
+    return row.viewer if row else None
+
+
+def row(config: Settings) -> Face[Paid]:
+    """Who shows the face, where it is not the page."""
+    found = _row(config)
+    assert found
+    return found
+
+
+def _row(config: Settings) -> Face[Paid] | None:
+    return FACES.get(config.avatar) or AGENTS.get(config.avatar)
 
 
 def explain(config: Settings, error: Exception) -> str | None:
     """What the person is told of an error of the vendor. It quotes nobody."""
-    face = FACES[config.avatar]
+    face = row(config)
     match error:
+        case PartFailed(part=part, lasting=True):
+            pattern = (
+                f"The {part} of {{title}} refuses its key, or what it is asked. Check {{choices}}."
+            )
+        case PartFailed(part=part):
+            pattern = f"The {part} of {{title}} did not work just now. Please try again."
         case ConnectionLost() if config.avatar == "liveavatar" and config.liveavatar_sandbox:
             pattern = "A minute of {title}'s sandbox is over, or the connection to it was lost."
+        case CertificateRefused() if config.avatar == "zego":
+            pattern = f"{_SAID[CertificateRefused]} ZEGO_DRIVE_TLS says whom to believe."
         case RateLimited(retry_after_s=float(seconds)):
             pattern = f"{{title}} takes no more requests now. Wait {seconds:g} s."
         case AvatarError():
@@ -183,11 +308,21 @@ _SAID: Mapping[type[AvatarError], str] = {
     TooManySessions: "{title} already runs as many sessions as the account may have. Wait until"
     " one has ended.",
     NoSlotLeft: "As many sessions of {title} run as {slots} allows. Wait until one has ended.",
+    NoCapacity: "{title} has no room for one more at the moment. Try again later.",
+    TrialOver: "{title} takes its trial credentials no longer, or not for this. Check {choices}.",
+    PartFailed: "A part of {title} did not work just now. Please try again.",
+    NeverNamed: "{title} did not answer, and may run for another minute. Try again later.",
+    EndedByVendor: "{title} has ended the session.",
     AvatarNotFound: "{title} cannot show this avatar. Check {choices}.",
     RateLimited: "{title} takes no more requests now. Wait a minute.",
+    NotEnabled: "{title} is not enabled for this account. Enable it at {title}, and check {key}.",
+    ClockOff: "{title} has another time than this machine. Set its clock, which may be ten minutes"
+    " off and no more.",
     VendorRefused: "{title} refuses what it is asked. Check {choices}.",
     VendorUnreachable: "{title} cannot be reached, or has a problem of its own. Try again later.",
     UnexpectedReply: "{title} answers in a way that this version does not understand.",
+    NotStarted: "{title} could not start the avatar. Try again later, or check {choices}.",
+    CertificateRefused: "It cannot be verified who answers in {title}'s name, so nothing was said.",
     NeverReady: "{title} did not become ready in time. Try again later.",
     ConnectionLost: "The connection to {title} was lost.",
     JournalUnusable: "It cannot be noted down that {title} is paid for, so it is not started. The"
@@ -225,7 +360,82 @@ def _heygen(config: Settings, journal: Journal, *, alpha: bool = False) -> PaidV
     )
 
 
-FACES: Mapping[str, Face] = {
+def _zego(config: Settings, journal: Journal) -> PaidVendor:
+    from transports.avatar.trust import Trust
+    from transports.zego import ZegoVendor
+
+    longest_s = min(config.max_session_seconds + GOODBYE_S, DAY_S)
+    return ZegoVendor(
+        app_id=config.zego_app_id or 0,
+        server_secret=config.zego_server_secret or "",
+        digital_human_id=config.zego_digital_human_id,
+        max_session_s=longest_s,
+        max_idle_s=longest_s,  # a person may be silent, or be spoken to by the drawn face
+        reserves_early=config.zego_reserve == "early",
+        tells=bool(config.zego_callback_secret),
+        drive_trust=Trust(config.zego_drive_tls),
+        web_server_url=config.zego_web_server_url,
+        token_mode=config.zego_token_mode,
+        journal=journal,
+        max_sessions=config.zego_max_sessions,
+        api_url=config.zego_digital_human_api_url,
+    )
+
+
+def _zego_agent(
+    config: Settings,
+    journal: Journal,
+    said_before: Sequence[Message] = (),
+    brain: AgentBrain | None = None,
+) -> ZegoAgent:
+    from transports.zego import Blocks, ZegoAgent
+
+    llm = (
+        None
+        if brain or not config.zego_agent_llm_url
+        else {
+            "Url": config.zego_agent_llm_url,
+            "ApiKey": config.zego_agent_llm_api_key or "",
+            "Model": config.zego_agent_llm_model,
+        }
+    )
+    tts = {"Vendor": config.zego_agent_tts_vendor, "Params": config.zego_agent_tts_params}
+    asr = {"Vendor": config.zego_agent_asr_vendor, "Params": config.zego_agent_asr_params or {}}
+    return ZegoAgent(
+        app_id=config.zego_app_id or 0,
+        server_secret=config.zego_server_secret or "",
+        agent_id=config.zego_agent_id,
+        blocks=Blocks(llm=llm, tts=tts, asr=asr),
+        brain=brain,
+        system_prompt=config.system_prompt,
+        said_before=said_before,
+        digital_human_id=config.zego_digital_human_id,
+        voice_only=config.zego_agent_voice_only,
+        max_session_s=config.max_session_seconds + GOODBYE_S,
+        tells=bool(config.zego_callback_secret),
+        web_server_url=config.zego_web_server_url,
+        token_mode=config.zego_token_mode,
+        journal=journal,
+        max_sessions=config.zego_max_sessions,
+        api_url=config.zego_ai_agent_api_url,
+    )
+
+
+AGENTS: Mapping[str, Face[ZegoAgent]] = {
+    "zego-agent": Face(
+        "ZEGO's AI Agent",
+        "ZEGO_APP_ID and ZEGO_SERVER_SECRET",
+        "ZEGO_DIGITAL_HUMAN_ID, ZEGO_AGENT_LLM_URL and ZEGO_AGENT_TTS_PARAMS",
+        "transports.zego.agent_processor",
+        "ZEGO_MAX_SESSIONS",
+        lambda config: config.zego_ai_agent_api_url,
+        _zego_agent,
+        viewer="zego",
+    ),
+}
+"""Those that hear, think and speak as well."""
+
+FACES: Mapping[str, Face[PaidVendor]] = {
     "liveavatar": Face(
         "LiveAvatar",
         "LIVEAVATAR_API_KEY",
@@ -252,5 +462,15 @@ FACES: Mapping[str, Face] = {
         "HEYGEN_MAX_SESSIONS",
         lambda config: config.heygen_api_url,
         partial(_heygen, alpha=True),
+    ),
+    "zego": Face(
+        "ZEGO",
+        "ZEGO_APP_ID and ZEGO_SERVER_SECRET",
+        "ZEGO_DIGITAL_HUMAN_ID",
+        "transports.zego",
+        "ZEGO_MAX_SESSIONS",
+        lambda config: config.zego_digital_human_api_url,
+        _zego,
+        viewer="zego",
     ),
 }

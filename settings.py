@@ -5,18 +5,24 @@ version cannot show.
 """
 
 import ipaddress
+import json
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 
 _NETLOC = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+LONGEST_JSON = 10_000
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+TRIAL = "zego_test"
+"""What ZEGO takes for its own keys in the first two weeks; no secret."""
 
 
 class SettingsError(Exception):
@@ -41,6 +47,28 @@ class Settings:
     heygen_avatar_id: str
     heygen_api_url: str
     heygen_max_sessions: int | None
+    zego_app_id: int | None
+    zego_server_secret: str | None = field(repr=False)
+    zego_digital_human_id: str
+    zego_digital_human_api_url: str
+    zego_web_server_url: str
+    """Where the page's SDK connects to; empty: the project's default one."""
+    zego_token_mode: Literal["gcm", "cbc"]
+    zego_drive_tls: str
+    zego_reserve: str
+    zego_callback_secret: str | None = field(repr=False)
+    zego_max_sessions: int | None
+    zego_ai_agent_api_url: str
+    zego_agent_id: str
+    zego_agent_llm_url: str | None
+    zego_agent_llm_api_key: str | None = field(repr=False)
+    zego_agent_llm_model: str
+    zego_agent_tts_vendor: str
+    zego_agent_tts_params: Mapping[str, Any] | None = field(repr=False)
+    zego_agent_asr_vendor: str
+    zego_agent_asr_params: Mapping[str, Any] | None = field(repr=False)
+    zego_agent_voice_only: bool
+    """Whether a voice without a face will do where the vendor has no face left."""
     stt: str
     llm: str
     tts: str
@@ -80,7 +108,10 @@ class Settings:
     def secrets(self) -> list[str]:
         """What no log may show, as it would stand there."""
         values = [getattr(self, each.name) for each in fields(self) if not each.repr]
-        return [each.hex() if isinstance(each, bytes) else each for each in values if each]
+        texts = [each.hex() if isinstance(each, bytes) else each for each in values if each]
+        inner = [each.get("app") for each in texts if isinstance(each, dict)]
+        texts += [each for app in inner if isinstance(app, dict) for each in app.values()]
+        return [each for each in texts if isinstance(each, str) and each != TRIAL]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +206,40 @@ def _rest(text: str) -> str:
     return _service(text) or ""
 
 
+def _socket(text: str) -> str:
+    if text and not text.startswith("ws"):
+        raise ValueError
+    return _service(text) or ""
+
+
+def _app_id(text: str) -> int | None:
+    if text and not (re.fullmatch(r"[0-9]{1,10}", text) and 0 < int(text) < 2**32):
+        raise ValueError
+    return int(text) if text else None
+
+
+def _server_secret(text: str) -> str | None:
+    if text and not re.fullmatch(r"[!-~]{32}", text):
+        raise ValueError
+    return text or None
+
+
+def _json(text: str) -> Mapping[str, Any] | None:
+    """An object, as a vendor wants to be told."""
+    if not text:
+        return None
+    value = json.loads(text)
+    if len(text) > LONGEST_JSON or not isinstance(value, dict):
+        raise ValueError
+    return value
+
+
+def _agent(text: str) -> str:
+    if not re.fullmatch(r"[\w-]{1,64}", text, re.ASCII):
+        raise ValueError
+    return text
+
+
 def _avatar(text: str) -> str:
     if not re.fullmatch(r"[\w.-]{0,200}", text, re.ASCII):
         raise ValueError
@@ -239,12 +304,17 @@ def _origin(text: str) -> str | None:
     return f"{url.scheme}://{url.netloc.lower()}"
 
 
-AVATARS: dict[str, str] = {
-    "liveavatar": "liveavatar_api_key",
-    "heygen": "heygen_api_key",
-    "heygen-alpha": "heygen_api_key",
+AVATARS: dict[str, tuple[str, ...]] = {
+    "liveavatar": ("liveavatar_api_key",),
+    "heygen": ("heygen_api_key",),
+    "heygen-alpha": ("heygen_api_key",),
+    "zego": ("zego_app_id", "zego_server_secret"),
+    "zego-agent": ("zego_app_id", "zego_server_secret"),
 }
-"""Who can show the face besides the page, and the setting without which they cannot."""
+"""Who can show the face besides the page, and the settings without which they cannot."""
+
+MANAGED = ("zego-agent",)
+"""Those of them that hear, think and speak as well: STT, LLM and TTS are not used then."""
 
 PROVIDERS: dict[str, dict[str, tuple[str, ...]]] = {
     "stt": {"deepgram": ("deepgram_api_key",)},
@@ -258,6 +328,7 @@ LOCAL_LANGUAGE = "en"
 
 A_KEY = "the key of your account"
 SLOTS = "how many sessions the account may have at once, from 1 to 1000; empty: the vendor says"
+A_BLOCK = "its parameters as ZEGO lists them, a JSON object"
 AN_ADDRESS = "an address such as {}; without encryption on this machine only"
 
 
@@ -269,8 +340,8 @@ VARIABLES = (
     Variable(
         "AVATAR",
         "local",
-        "local (the built-in face), liveavatar, heygen or heygen-alpha",
-        _one_of("local", *AVATARS, planned=("zego", "zego-agent", "akool")),
+        "local (the built-in face), liveavatar, heygen, heygen-alpha, zego or zego-agent",
+        _one_of("local", *AVATARS, planned=("akool",)),
     ),
     Variable(
         "AVATAR_ON_START_ERROR",
@@ -298,6 +369,65 @@ VARIABLES = (
     Variable("HEYGEN_AVATAR_ID", "", "the id of an avatar; empty: the vendor's choice", _avatar),
     _api_url("HEYGEN_API_URL", "https://api.heygen.com", _rest),
     Variable("HEYGEN_MAX_SESSIONS", "", SLOTS, _slots),
+    Variable("ZEGO_APP_ID", "", "the AppID of your project, a number", _app_id),
+    Variable(
+        "ZEGO_SERVER_SECRET", "", "the ServerSecret of that project, 32 characters", _server_secret
+    ),
+    Variable(
+        "ZEGO_DIGITAL_HUMAN_ID",
+        "63c3aa64-1d80-4b04-a0be-1c65614eb7eb",
+        "the id of a digital human; by default a public one",
+        _avatar,
+    ),
+    _api_url("ZEGO_DIGITAL_HUMAN_API_URL", "https://aigc-digitalhuman-api.zegotech.cn", _rest),
+    Variable(
+        "ZEGO_WEB_SERVER_URL",
+        "",
+        "the server of the web SDK, as the console names it (wss://…); empty: the usual one",
+        _socket,
+    ),
+    Variable(
+        "ZEGO_TOKEN_MODE",
+        "gcm",
+        "gcm or cbc: how the tokens of the page are encrypted",
+        _one_of("gcm", "cbc"),
+    ),
+    Variable(
+        "ZEGO_DRIVE_TLS",
+        "verify",
+        "verify, pin or off: whom to believe that the drive socket is theirs",
+        _one_of("verify", "pin", "off"),
+    ),
+    Variable(
+        "ZEGO_RESERVE",
+        "quiet",
+        "quiet or early: whether the next utterance is reserved while one is heard",
+        _one_of("quiet", "early"),
+    ),
+    Variable(
+        "ZEGO_CALLBACK_SECRET", "", "the CallbackSecret of the project; empty: none come", _api_key
+    ),
+    Variable("ZEGO_MAX_SESSIONS", "", SLOTS, _slots),
+    _api_url("ZEGO_AI_AGENT_API_URL", "https://aigc-aiagent-api.zegotech.cn", _rest),
+    Variable("ZEGO_AGENT_ID", "avatarbot", "what the agent is registered as", _agent),
+    Variable(
+        "ZEGO_AGENT_LLM_URL",
+        "",
+        "where ZEGO asks a language model: chat completions, as OpenAI's; empty: here, for LLM's",
+        _service,
+    ),
+    Variable("ZEGO_AGENT_LLM_API_KEY", "", "the key for it, which ZEGO is told", _api_key),
+    Variable("ZEGO_AGENT_LLM_MODEL", "gpt-4.1", "the name of a model", _name),
+    Variable("ZEGO_AGENT_TTS_VENDOR", "ByteDanceV3", "a voice of those that ZEGO lists", _name),
+    Variable("ZEGO_AGENT_TTS_PARAMS", "", A_BLOCK, _json),
+    Variable("ZEGO_AGENT_ASR_VENDOR", "Tencent", "ears of those that ZEGO lists", _name),
+    Variable("ZEGO_AGENT_ASR_PARAMS", "", A_BLOCK, _json),
+    Variable(
+        "ZEGO_AGENT_VOICE_ONLY",
+        "false",
+        "true or false: a voice without a face where ZEGO has no face left",
+        _either("true", "false"),
+    ),
     Variable(
         "STT",
         "",
@@ -404,8 +534,6 @@ VARIABLES = (
 
 # fmt: off
 PLANNED = frozenset((
-    "ZEGO_APP_ID", "ZEGO_SERVER_SECRET", "ZEGO_DIGITAL_HUMAN_ID", "ZEGO_DIGITAL_HUMAN_API_URL",
-    "ZEGO_AI_AGENT_API_URL", "ZEGO_CALLBACK_SECRET",
     "AKOOL_API_KEY", "AKOOL_AVATAR_ID", "AKOOL_API_URL",
 ))
 # fmt: on
@@ -459,15 +587,22 @@ def _provider(part: str, values: Mapping[str, Any]) -> str:
 def _check_avatar(values: Mapping[str, Any]) -> None:
     """Refuses a vendor that lacks what it cannot do without."""
     avatar: str = values["avatar"]
-    if avatar in AVATARS and not values[AVATARS[avatar]]:
-        raise SettingsError(f"AVATAR={avatar} needs {AVATARS[avatar].upper()}.")
+    if missing := [need.upper() for need in AVATARS.get(avatar, ()) if not values[need]]:
+        raise SettingsError(f"AVATAR={avatar} needs {' and '.join(missing)}.")
     named = values["liveavatar_avatar_id"] or values["liveavatar_sandbox"]
     if avatar == "liveavatar" and not named:
         raise SettingsError(
             "AVATAR=liveavatar needs LIVEAVATAR_AVATAR_ID, or LIVEAVATAR_SANDBOX=true, which has an"
             " avatar of its own."
         )
-    service = avatar.removesuffix("-alpha")
+    if avatar == "zego-agent" and not values["zego_agent_tts_params"]:
+        raise SettingsError("AVATAR=zego-agent needs ZEGO_AGENT_TTS_PARAMS, a voice.")
+    if avatar in MANAGED and values["avatar_on_start_error"] == "local":
+        raise SettingsError(
+            f"AVATAR={avatar} hears, thinks and speaks as well: nothing goes on without it. Set"
+            " AVATAR_ON_START_ERROR=end."
+        )
+    service = avatar.removesuffix("-alpha").removesuffix("-agent")
     if values.get(f"{service}_max_sessions") and not values["avatar_journal"]:
         raise SettingsError(
             f"{service.upper()}_MAX_SESSIONS is counted in the journal: it needs AVATAR_JOURNAL=on."
@@ -478,7 +613,10 @@ def _refuse_languages(values: Mapping[str, Any]) -> None:
     language: str = values["language"]
     if language.split("-")[0] == LOCAL_LANGUAGE:
         return
-    for part, title in (("stt", "ears understand"), ("llm", "brain understands")):
+    titles = {"stt": "ears understand", "llm": "brain understands"}
+    if values["avatar"] in MANAGED:
+        titles = {} if values["zego_agent_llm_url"] else {"llm": titles["llm"]}
+    for part, title in titles.items():
         if values[part] == "local":
             others = " or ".join(f"{part.upper()}={name}" for name in PROVIDERS[part])
             raise SettingsError(

@@ -1,8 +1,8 @@
 """Starts one process per session, and ends what a session leaves behind: `uv run -m launcher`.
 
-Asked over HTTP:      api, shapes, starting, tenants, idempotency, metrics, http_server
+Asked over HTTP:      api, shapes, starting, tenants, machine, idempotency, metrics, http_server
 A session, and money: backend, local, running, life, session_log, slots, reaper,
-                      retries
+                      retries, socket_folder
 Passed on to it:      handover, forwarding
 Where processes are:  processes, zygote, parent, pool, launching
 Between the two:      channel, messages

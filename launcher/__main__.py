@@ -11,20 +11,22 @@ from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import faces
 import logs
 import settings
-from server import viewer
+from server import digital_human, viewer
 from server.addresses import Addresses
-from server.bind import refuse_open_bind, refuse_taken_port
+from server.back_end import BackEnd
+from server.bind import is_loopback, refuse_open_bind, refuse_taken_port
 from server.door import tickets_of
 from server.errors import ServerError
 from server.key import state_folder
 from server.start import Welcomes
 from server.ways import obstacles
 
-from . import tenants
+from . import machine, tenants
 from .api import Api
 from .command_line import parse
 from .http_server import serve
@@ -109,16 +111,20 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             ),
         )
         undo.push_async_callback(backend.close)
+        back_end = _back_end(config)
         ways = obstacles(lambda name: getattr(config, name.lower()), command="-m launcher")
         addresses = Addresses.of(options.host, options.port, config.public_url)
+        is_alone = not (config.public_url or config.trusted_proxies or known.are_given)
         await serve(
             Api(
                 backend,
                 known,
-                Welcomes(tickets, ways),
+                Welcomes(tickets, ways, answers=back_end is not None),
                 metrics,
+                machine.ThisMachine(tickets, is_alone=is_alone),
                 longest_s=config.max_session_seconds,
                 figures=reaper.figures,
+                back_end=back_end,
             ),
             options.host,
             options.port,
@@ -126,10 +132,19 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             addresses=addresses,
             tickets=tickets,
             drain=partial(backend.drain, options.drain_s),
-            viewer=viewer.if_installed(PAGE, faces.api_url(config)),
+            viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
             trusted_proxies=config.trusted_proxies,
             opened=partial(_announce, addresses),
         )
+
+
+def _back_end(config: settings.Settings) -> BackEnd | None:
+    """What sessions answer; here it is only described."""
+    desk = faces.desk(config)
+    if desk is None:
+        return None
+    agents = config.avatar in faces.AGENTS
+    return digital_human.back_end(desk, faces.signed(config), agents=agents)
 
 
 def _announce(addresses: Addresses) -> None:
@@ -138,7 +153,11 @@ def _announce(addresses: Addresses) -> None:
 
 async def _asked(options: argparse.Namespace) -> str:
     say = partial(_write, write=sys.stderr.write)
-    remote = Remote(options.url, os.environ.get("LAUNCHER_KEY"), say=say)
+    key = os.environ.get("LAUNCHER_KEY")
+    prove: Callable[[], dict[str, str]] = dict
+    if not key and is_loopback(urlsplit(options.url).hostname or ""):
+        prove = partial(machine.proof, tickets_of(settings.load().session_secret))
+    remote = Remote(options.url, key, prove=prove, say=say)
     match options.command:
         case "start":
             return await remote.start(options.transport)

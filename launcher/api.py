@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 
+from server.back_end import BackEnd
 from server.door import ROUTES
 from server.gate import refusal
 from server.plan import READING, Plan
@@ -32,8 +33,10 @@ from .backend import (
     UnknownSession,
     Way,
 )
+from .calls import Calls
 from .handover import TooLarge, hand_over
 from .idempotency import LONGEST_KEY, Answers, KeyReused
+from .machine import ThisMachine
 from .metrics import Metrics
 from .reaper import Figures
 from .shapes import Health, Problem, SessionState, StartAnswer, StartRequest, Status
@@ -78,8 +81,10 @@ class Api:
         tenants: Who may have them.
         welcomes: What people get that come to one.
         metrics: Told what is asked for.
+        machine: Who asks from this machine.
         longest_s: How long any session may last.
         figures: What there is to be told of money.
+        back_end: What sessions answer under a path that all of them share.
 
     Attributes:
         app: The application.
@@ -92,17 +97,22 @@ class Api:
         tenants: Tenants,
         welcomes: Welcomes,
         metrics: Metrics,
+        machine: ThisMachine,
         *,
         longest_s: float,
         figures: Callable[[], Awaitable[Figures]],
+        back_end: BackEnd | None = None,
     ) -> None:
         self._backend = backend
         self._tenants = tenants
         self._welcomes = welcomes
         self._metrics = metrics
+        self._machine = machine
         self._starter = Starter(backend, tenants, metrics, longest_s=longest_s)
         self.end: Callable[[], object] = lambda: None
         self._figures = figures
+        self._back_end = back_end
+        self._calls = Calls(backend)
         self._answers = Answers[_Started](
             is_good=lambda each: each.session in self._starter.living()
         )
@@ -122,7 +132,7 @@ class Api:
             INSIDE_PATH: _ANY,
         }
         keyed = (START_PATH, *(path for path in mine if path not in (INSIDE_PATH, *PROBES)))
-        return Plan(
+        plan = Plan(
             routes={**ROUTES, **mine},
             callers=self._tenants,
             keyed=frozenset(keyed),
@@ -130,6 +140,7 @@ class Api:
             for_anybody=frozenset(PROBES),
             living=self._starter.living,
         )
+        return self._back_end.added_to(plan) if self._back_end else plan
 
     def _application(self) -> FastAPI:
         app = FastAPI(
@@ -160,9 +171,21 @@ class Api:
         app.get("/livez", response_model=Health)(self.livez)
         app.get("/readyz", response_model=Health, responses=_problems(503))(self.readyz)
         app.get("/metrics", response_class=Response, responses=_problems(403))(self.metrics)
+        if self._back_end:
+            self._answer_for(app, self._back_end)
         app.router.routes.append(Route("/sessions/{session}/{path:path}", _Asgi(self._inside)))
         app.router.routes.append(WebSocketRoute(SOCKET_PATH, _Asgi(self._hand_over)))
         return app
+
+    def _answer_for(self, app: FastAPI, back_end: BackEnd) -> None:
+        """Have its paths answered by sessions; what comes behind that only describes them."""
+        asked = Plan({})
+        for path in back_end.added_to(asked).ticketed:
+            app.router.routes.append(Route(path, _Asgi(self._to_its_session)))
+        for path in back_end.signed:
+            app.router.routes.append(Route(path, _Asgi(self._calls)))
+        for router in back_end.routers:
+            app.include_router(router)
 
     # Sessions
 
@@ -171,8 +194,8 @@ class Api:
         tenant = self._asker(request.scope, page=True)
         asked = await request.body()
         key = request.headers.get("idempotency-key")
-        by_server = request.scope["avatarbot.tenant"] or request.scope["avatarbot.direct"]
-        if key is None or not by_server:  # who comes to the page is no party to another's key
+        is_known = request.scope["avatarbot.tenant"] or self._machine.asks(request.scope)
+        if key is None or not is_known:  # who comes to the page is no party to another's key
             begun = self._begin(request, tenant, asked)
             return await _as_long_as_waited_for(request, begun)
         if not 1 <= len(key) <= LONGEST_KEY:
@@ -310,6 +333,17 @@ class Api:
         except UnknownSession as error:
             await refusal(404, str(error))(scope, receive, send)
 
+    async def _to_its_session(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Where the ticket leads to that was shown."""
+        claims = scope["avatarbot"]
+        try:
+            if claims.session not in self._starter.living(claims.tenant):
+                raise UnknownSession
+            inner = _inside(scope, scope["path"])
+            await self._backend.forward(claims.session, inner, receive, send)
+        except UnknownSession:
+            await refusal(404)(scope, receive, send)
+
     async def _hand_over(self, scope: Scope, receive: Receive, send: Send) -> None:
         claims = scope["avatarbot"]
         try:
@@ -365,7 +399,7 @@ class Api:
         """The tenant that asks; where a page may, the one whose page it is."""
         if (name := scope["avatarbot.tenant"]) is not None:
             return self._tenants[name]
-        if not page and (self._tenants.are_given or not scope["avatarbot.direct"]):
+        if not page and (self._tenants.are_given or not self._machine.asks(scope)):
             raise Refused(401, "This takes a key, or where there are none, this machine.")
         if (tenant := self._tenants.of_the_page) is None:
             why = "Conversations are not begun from here. Open the page of whoever offers them."
@@ -374,7 +408,7 @@ class Api:
 
     def _check_operator(self, scope: Scope) -> None:
         name = scope["avatarbot.tenant"]
-        if not (self._tenants[name].admin if name else scope["avatarbot.direct"]):
+        if not (self._tenants[name].admin if name else self._machine.asks(scope)):
             raise Refused(403, "This takes an administrator's key, or this machine.")
 
 

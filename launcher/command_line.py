@@ -77,7 +77,7 @@ def _serving(parser: argparse.ArgumentParser) -> None:
         type=_number(0, 300),
         default=0,
         help="how long a start waits in line for a slot of the vendor's account, where it has a "
-        "limit (%(default)s: it is refused at once)",
+        "limit and nothing is shown instead (%(default)s: it is refused at once)",
     )
     add(
         "--drain-s",

@@ -12,6 +12,8 @@ from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 from yarl import URL
 
+from .known import KNOWN, known_to_launcher
+
 CONNECT_S = 2.0
 ANSWER_S = 20.0
 """How long the head of an answer may take: of an offer, as long as candidates are gathered."""
@@ -96,7 +98,7 @@ class Forwarder:
             await send({"type": "http.response.body", "body": b""})
 
     async def _ask(self, scope: Scope, body: AsyncIterator[bytes] | None) -> aiohttp.ClientResponse:
-        headers = _end_to_end(scope["headers"])
+        headers = [*known_to_launcher(scope), *_end_to_end(scope["headers"])]
         query = scope["query_string"].decode("latin-1")
         target = scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
         return await self._http.request(
@@ -117,7 +119,8 @@ def _end_to_end(headers: Headers) -> list[tuple[bytes, bytes]]:
         if name == b"connection"
         for each in value.split(b",")
     }
-    return [(name, value) for name, value in headers if name not in _OF_ONE_HOP | named]
+    not_theirs = _OF_ONE_HOP | named | {KNOWN}
+    return [(name, value) for name, value in headers if name not in not_theirs]
 
 
 async def _body(receive: Receive, asked: asyncio.Event) -> AsyncIterator[bytes]:

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from server.addresses import Addresses
 from server.bind import Network, is_loopback
 from server.door import close_off
+from server.gate import NEXT_TICKET
 from server.noise import hush
 from server.presets import PRESETS
 from server.proxies import Proxies
@@ -68,8 +69,9 @@ async def serve(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=sorted(sites),
-            allow_methods=("POST", "PATCH"),
+            allow_methods=("GET", "POST", "PATCH", "DELETE"),
             allow_headers=("authorization", "content-type"),
+            expose_headers=(NEXT_TICKET,),
         )
     app.add_middleware(
         Proxies,

@@ -14,6 +14,8 @@ from .backend import State, Why
 PING_S = 1.0
 SILENT_S = 5.0
 """A process that has not answered for so long is hung: it cannot be told anything any more."""
+LATE_S = 1.0
+"""A step that comes so late was held up on our side: who does not look sees no answer either."""
 
 
 class Step(enum.Enum):
@@ -58,19 +60,19 @@ class Life:
         self._over_at = math.inf
         self._ping_at = math.inf
         self._can_be_told = False
-        self._silent_at = math.inf  # when a ping will have been without an answer for too long
+        self._silent_at = math.inf  # when a sign of life will have been waited for too long
         self._left = {Step.TELL: math.inf, Step.CANCEL: math.inf, Step.KILL: math.inf}
 
     def begins(self, now: float) -> None:
         """There is a process."""
         self._over_at = now + self._limits.longest_s
-        self._plan(Step.KILL, now + self._limits.start_s)
+        self._silent_at = now + self._limits.start_s
 
     def serves(self, now: float) -> None:
         """A person can come."""
         if self.state is State.STARTING:
             self.state = State.WAITING
-            self._left[Step.KILL] = math.inf
+            self._silent_at = math.inf
             self._ping_at = now
 
     def talks(self) -> None:
@@ -105,9 +107,9 @@ class Life:
 
     def due(self, now: float) -> list[Step]:
         """What is to be done by now. Of the last three steps each comes once, and in order."""
-        if now >= self._silent_at or (
-            self.state is State.STARTING and now >= self._left[Step.KILL]
-        ):
+        if now - self.next_at > LATE_S and self._silent_at < math.inf:
+            self._silent_at = max(self._silent_at, now + SILENT_S)  # with a ping, which is due too
+        if now >= self._silent_at:
             self.why, self.state = self.why or Why.HUNG, State.ENDING
             self._plan(Step.KILL, now)
         elif now >= self._over_at and self.state is not State.ENDING:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import socket
-import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from starlette.types import Receive, Scope, Send
@@ -16,9 +13,7 @@ from starlette.types import Receive, Scope, Send
 from .backend import Capacity, Draining, Full, Session, Spec, UnknownSession, Why
 from .life import Limits
 from .running import RunningSession, Surroundings
-
-LONGEST_FOLDER = 70
-"""Characters. A socket's path has 107 at most, with the names of ours in it."""
+from .socket_folder import SocketFolder
 
 
 class LocalBackend:
@@ -36,7 +31,7 @@ class LocalBackend:
         self._limits = limits
         self._draining = False
         self._sessions: dict[str, RunningSession] = {}
-        self._folder = _short_folder()
+        self._folder = SocketFolder()
 
     async def start(self, spec: Spec) -> Session:
         if self._draining:
@@ -47,7 +42,7 @@ class LocalBackend:
             spec,
             self._limits,
             self._surroundings,
-            folder=self._place_of_sockets(),
+            folder=self._folder.path,
             over=lambda: self._sessions.pop(spec.session),
         )
         self._sessions[spec.session] = session  # the place is taken before anything is awaited
@@ -95,30 +90,13 @@ class LocalBackend:
     async def close(self) -> None:
         """Kill what is left, and tidy up. Behind it nothing may be started."""
         await self.drain(0)
-        self._folder.cleanup()
+        self._folder.close()
 
     async def _all_gone(self) -> None:
         await asyncio.gather(*(session.gone() for session in self._sessions.values()))
-
-    def _place_of_sockets(self) -> Path:
-        """The folder; another one where something has tidied it away."""
-        if not Path(self._folder.name).is_dir():
-            self._folder.cleanup()
-            self._folder = _short_folder()
-        return Path(self._folder.name)
 
     def _found(self, session: str) -> RunningSession:
         try:
             return self._sessions[session]
         except KeyError:
             raise UnknownSession from None
-
-
-def _short_folder() -> tempfile.TemporaryDirectory[str]:
-    """A new folder (0700) whose name is short enough for a socket's.
-
-    It is where a user's programs keep such things, or else with files that pass.
-    """
-    folders = (os.environ.get("XDG_RUNTIME_DIR", ""), tempfile.gettempdir())
-    fits = (each for each in folders if 0 < len(each) <= LONGEST_FOLDER and Path(each).is_dir())
-    return tempfile.TemporaryDirectory(prefix="avatarbot-", dir=next(fits, "/tmp"))

@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import aiohttp
@@ -26,12 +26,21 @@ class Remote:
     Args:
         url: Where it is.
         key: The key of a tenant; without one it is asked as its own page asks.
+        prove: Headers that show for one request that it comes from this machine.
         say: Told how it goes, in lines.
     """
 
-    def __init__(self, url: str, key: str | None, *, say: Callable[[str], object]) -> None:
+    def __init__(
+        self,
+        url: str,
+        key: str | None,
+        *,
+        prove: Callable[[], Mapping[str, str]],
+        say: Callable[[str], object],
+    ) -> None:
         self._url = url.rstrip("/")
         self._headers = {"Authorization": f"Bearer {key}"} if key else {"Origin": self._url}
+        self._prove = prove
         self._say = say
 
     async def start(self, transport: str) -> str:
@@ -82,7 +91,7 @@ class Remote:
         try:
             async with (
                 aiohttp.ClientSession(self._url, headers=self._headers, timeout=_PATIENCE) as http,
-                http.request(method, path, json=body) as answer,
+                http.request(method, path, json=body, headers=self._prove()) as answer,
             ):
                 text = await answer.text()
                 if answer.ok:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import faulthandler
-import io
 import os
 import socket
 import sys
@@ -37,6 +36,7 @@ from .messages import (
     WantsTicket,
 )
 from .pipelines import HERE
+from .session_log import SessionLog
 
 CANCEL_S = 2.0
 """How long pipelines may take to end when they are cancelled; then the bot's task is."""
@@ -95,6 +95,7 @@ class _Session:
         self._channel = channel
         self._module = module
         self._make_server = server
+        self._log: SessionLog | None = None
         self._server: Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._ending: asyncio.Task[None] | None = None
@@ -128,9 +129,11 @@ class _Session:
     async def _obey(self, message: Any, files: list[int]) -> None:
         match message, files:
             case Ping(), []:
+                if self._log:
+                    self._log.cut()
                 self._channel.send(Pong(self._memory()))
             case Run(spec=spec), [listener, log]:
-                _log_to(log, spec["session"], self._module)
+                self._log = _log_to(log, spec["session"], self._module)
                 self._serve(spec, socket.socket(fileno=listener))
             case Take(head=head, admission=admission), [connection] if self._server:
                 self._server.take(
@@ -189,41 +192,18 @@ class _Session:
         await asyncio.wait({self._serving})
 
 
-class _Log(io.TextIOBase):
-    """A session's log: each line has its id in front."""
-
-    encoding = "utf-8"
-
-    def __init__(self, number: int, session: str) -> None:
-        self._number = number
-        self._prefix = f"{session} "
-        self._within_line = False
-
-    def write(self, text: str) -> int:
-        if text:
-            lines = text.replace("\n", f"\n{self._prefix}").removesuffix(self._prefix)
-            start = "" if self._within_line else self._prefix
-            self._within_line = not text.endswith("\n")
-            os.write(self._number, (start + lines).encode(errors="backslashreplace"))
-        return len(text)
-
-    def fileno(self) -> int:
-        return self._number
-
-    def writable(self) -> bool:
-        return True
-
-
-def _log_to(file: int, session: str, module: ModuleType) -> None:
+def _log_to(file: int, session: str, module: ModuleType) -> SessionLog:
     """From here on, all that this process says goes to the session's log."""
     sys.stdout.flush()
     sys.stderr.flush()
     os.dup2(file, 1)
     os.dup2(file, 2)
     os.close(file)
-    log = sys.stdout = sys.stderr = cast(TextIO, _Log(2, session))
-    faulthandler.enable(log)
-    loading.configure_logs(log, module)
+    log = SessionLog(2, session)
+    sys.stdout = sys.stderr = stream = cast(TextIO, log)
+    faulthandler.enable(stream)
+    loading.configure_logs(stream, module)
+    return log
 
 
 def main() -> None:

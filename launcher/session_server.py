@@ -34,6 +34,7 @@ from server.presets import PRESETS
 from server.tickets import Claims
 
 from . import webrtc
+from .known import with_known
 
 JOINING_S = 120.0
 """How long the first person may take to come: what a site does first is not ours to know."""
@@ -160,6 +161,9 @@ class SessionServer:
     # The application
 
     async def _door(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            await self._app(with_known(scope), receive, send)
+            return
         if scope["type"] != "websocket":
             await self._app(scope, receive, send)
             return

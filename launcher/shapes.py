@@ -24,6 +24,7 @@ class StartAnswer(BaseModel):
     sessionId: str | None = None
     wsUrl: str | None = None
     token: str | None = None
+    apiToken: str | None = Field(None, description="For what a session's face is asked for.")
     iceConfig: dict[str, Any] | None = None
     dailyRoom: str | None = None
     dailyToken: str | None = None

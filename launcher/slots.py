@@ -28,7 +28,10 @@ LOOK_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """A place at each account that has a limit, until it is released or its owner is dead."""
+    """A place at each account that has a limit, until it is released or its owner is dead.
+
+    Where the conversation goes on without, there may be none.
+    """
 
     reservations: tuple[str, ...]
 
@@ -134,10 +137,12 @@ class Slots:
         taken: list[str] = []
         try:
             for each, most in self._accounts:
-                reservation = await self._journal.reserve(
-                    each.vendor, each.key, most=most, limit_s=limit_s
-                )
-                taken.append(reservation)
+                reserve = self._journal.reserve(each.vendor, each.key, most=most, limit_s=limit_s)
+                try:
+                    taken.append(await reserve)
+                except NoSlotLeft:
+                    if each.needed:
+                        raise
         except BaseException:
             await self._give_back(taken)
             raise

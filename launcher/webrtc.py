@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
+
+_WAY_IN = re.compile(r"^m=\w+ [1-9]", re.MULTILINE)
+"""A medium that is not turned down. An offer without one is accepted, and never connects."""
 
 
 def routes(answer: Callable[[object], Awaitable[None]], arguments: Mapping[str, Any]) -> APIRouter:
@@ -35,6 +39,8 @@ def routes(answer: Callable[[object], Awaitable[None]], arguments: Mapping[str, 
     async def offer(request: Request) -> Any:
         with _understood():
             asked = await request.json()
+            if not _WAY_IN.search(asked["sdp"]):
+                raise ValueError("nothing would ever come of it")
             description = SmallWebRTCRequest(
                 sdp=asked["sdp"],
                 type=asked["type"],

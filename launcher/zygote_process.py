@@ -3,7 +3,8 @@
 `python -m launcher.zygote_process --bot PATH --channel FD --parent PID --server MODULE:CLASS`
 
 It has one thread and no event loop, so that a copy of it lacks nothing. It is the parent of all
-its sessions and of what they leave behind: it says how they ended, and they die with it.
+its sessions and of what they leave behind: it says how they ended, kills what they have started,
+and they die with it.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import socket
 import sys
 from contextlib import suppress
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
@@ -123,6 +125,7 @@ class _Zygote:
         try:
             kernel.die_with(zygote)
             os.setsid()
+            kernel.adopt_orphans()
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             os.close(self._woken)
@@ -146,6 +149,18 @@ class _Zygote:
             if pid in self._sessions:
                 self._sessions.remove(pid)
                 self._channel.send_blocking(Exited(pid, os.waitstatus_to_exitcode(status)))
+        # A living session adopts its own orphans, so these are of one that is dead. Each of them
+        # that dies ends poll() again, and has left its own children here by then.
+        for pid in _children() - self._sessions:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def _children() -> set[int]:
+    """The numbers of all children. Some kernels do not tell."""
+    with suppress(FileNotFoundError):
+        return {*map(int, Path("/proc/thread-self/children").read_text().split())}
+    return set()
 
 
 def _dead() -> int | None:

@@ -17,7 +17,7 @@ from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 from pipecat.processors.frameworks.rtvi.frames import RTVIServerMessageFrame
 from pipecat.utils.string import TextPartForConcatenation, concatenate_aggregated_text
 
-from .text_input import TypedTexts
+from .text_input import METADATA_KEY, TypedTexts
 
 __all__ = ["TranscriptProcessor", "Turn"]
 
@@ -79,7 +79,8 @@ class TranscriptProcessor(FrameProcessor):
             case LLMFullResponseEndFrame() | LLMAssistantPushAggregationFrame():
                 await self._finish(cut=False)
             case InterruptionFrame():
-                await self._finish(cut=True)
+                played = frame.metadata.get(METADATA_KEY, {}).get("played")
+                await self._finish(cut=True, heard=played)
         await self.push_frame(frame, direction)
 
     async def add_user_turn(self, aggregator: object, message: UserTurnMessageAddedMessage) -> None:
@@ -98,10 +99,11 @@ class TranscriptProcessor(FrameProcessor):
         )
         await self._tell(self._so_far(self._reply))
 
-    async def _finish(self, *, cut: bool) -> None:
+    async def _finish(self, *, cut: bool, heard: str | None = None) -> None:
         reply, self._reply = self._reply, None
         if reply is not None:
-            await self._tell(replace(self._so_far(reply), final=True, cut=cut))
+            turn = replace(self._so_far(reply), final=True, cut=cut)
+            await self._tell(turn if heard is None else replace(turn, text=heard))
 
     @staticmethod
     def _so_far(reply: _Reply) -> Turn:

@@ -42,11 +42,17 @@ shared library, which `services/` loads into the process. What that means:
   as soon as a version has one. The wheel of [the library](library.md) asks for it only as
   `avatarbot[local]`.
 
-## LiveKit's client
+## What plays a vendor's room
 
-With a vendor's face the page loads livekit-client (Apache-2.0), which `npm ci --prefix web/viewer`
-brings. Its one file holds parts of other packages, under MIT, BSD, 0BSD and Apache licences, which
-`web/viewer/package-lock.json` names.
+With a vendor's face the page loads a client for its rooms, which `npm ci --prefix web/viewer`
+brings. `web/viewer/package-lock.json` names all packages with their licences.
+
+- **LiveKit**: livekit-client (Apache-2.0). Its one file holds parts of other packages, under MIT,
+  BSD, 0BSD and Apache licences.
+- **ZEGO**: zego-express-engine-webrtc and zego-express-logger. Their metadata say ISC; they come
+  minified, without source, text of a licence or name of an owner, so ask ZEGO before you pass them
+  on in a bundle. npm puts them into one file with protobufjs (BSD-3-Clause), long and localforage
+  (Apache-2.0), by means of esbuild (MIT), which is no part of it.
 
 ## Packages
 

@@ -1,4 +1,4 @@
-"""What the gate knows of a WebSocket that it has let in."""
+"""What the gate knows of whom it has let in."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -32,6 +32,11 @@ def admission(scope: Mapping[str, Any]) -> Admission:
         session=claims.session if claims else None,
         renew=scope.get("avatarbot.renew"),
     )
+
+
+def is_vouched(scope: Mapping[str, Any]) -> bool:
+    """Whether the gate knows that it is a vendor who calls."""
+    return bool(scope.get("avatarbot.about"))
 
 
 def selecting(scope: Scope, send: Send) -> Send:

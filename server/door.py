@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from .addresses import Addresses
+from .back_end import BackEnd
+from .completions import COMPLETIONS_PATH
 from .gate import Gate
 from .key import read_or_make_key, state_folder
 from .offers import OFFER_PATH, Offers
@@ -26,6 +28,9 @@ ROUTES: Mapping[str, frozenset[str]] = {
     OFFER_PATH: frozenset(("POST", "PATCH")),
 }
 """Everything that can be reached at a bot, but for the file of a viewer."""
+
+CALLED_BACK: Mapping[str, frozenset[str]] = {COMPLETIONS_PATH: frozenset(("POST",))}
+"""What servers ask a bot that runs alone. Behind a launcher they ask the session's process."""
 
 
 def tickets_of(session_secret: bytes | None) -> Tickets:
@@ -45,6 +50,8 @@ def open_door(
     transports: Mapping[str, str | None],
     session_secret: bytes | None = None,
     viewer: Viewer | None = None,
+    back_end: BackEnd | None = None,
+    router: APIRouter | None = None,
 ) -> Sessions:
     """Registers the page and closes everything else of Pipecat's application to strangers.
 
@@ -58,6 +65,8 @@ def open_door(
         transports: Ways to reach the bot, each with a sentence where it cannot be had.
         session_secret: The 256-bit key of the tickets; by default it is kept in a file.
         viewer: What the page shows a vendor's face with.
+        back_end: What that wants answered besides.
+        router: What the bot answers itself, of what `CALLED_BACK` lists.
 
     Returns:
         The open sessions, which fill as people connect.
@@ -67,10 +76,17 @@ def open_door(
         KeyFileError: The file with the key cannot be used.
     """
     tickets = tickets_of(session_secret)
-    app.add_middleware(StartTickets, welcomes=Welcomes(tickets, transports))
-    return close_off(
-        app, Plan(ROUTES), page=page, addresses=addresses, tickets=tickets, viewer=viewer
+    app.add_middleware(
+        StartTickets, welcomes=Welcomes(tickets, transports, answers=back_end is not None)
     )
+    plan = Plan({**ROUTES, **CALLED_BACK}, called_back=frozenset(CALLED_BACK))
+    if router:
+        app.include_router(router)
+    if back_end:
+        plan = back_end.added_to(plan)
+        for each in back_end.routers:
+            app.include_router(each)
+    return close_off(app, plan, page=page, addresses=addresses, tickets=tickets, viewer=viewer)
 
 
 def close_off(

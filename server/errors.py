@@ -4,6 +4,7 @@ ServerError
 ├── BindError       the address cannot be used, or must not be
 ├── KeyFileError    the file with the server's key is missing, unsafe or unreadable
 ├── PageError       a file of the page is missing or not a plain file
+├── PublicUrlError  a vendor that has to reach the server cannot
 ├── TlsError        the certificate or its key cannot be used
 └── ViewerError     what the page shows a vendor's face with is not installed
 """
@@ -23,6 +24,10 @@ class KeyFileError(ServerError):
 
 class PageError(ServerError):
     """A file of the page cannot be served."""
+
+
+class PublicUrlError(ServerError):
+    """A vendor that has to reach the server cannot."""
 
 
 class TlsError(ServerError):

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 
 from loguru import logger
-from starlette.datastructures import Headers, QueryParams
+from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -22,7 +22,8 @@ from .offers import OFFER_PATH
 from .plan import READING, Plan
 from .sessions import Sessions
 from .start import SOCKET_PATH, START_PATH
-from .tickets import Claims, TicketError, Tickets
+from .tickets import Claims, TicketError, TicketMisused, Tickets
+from .tickets import Scope as Purpose
 
 LARGEST_BODY = 64 * 1024
 """Bytes of an HTTP request's body."""
@@ -30,11 +31,15 @@ SLOWEST_BODY_S = 10.0
 
 TICKET_PREFIX = "ticket."
 
+NEXT_TICKET = "avatarbot-ticket"
+"""The header of an answer to who has shown a ticket, with the one to show next."""
+
 _BEGINNING = (START_PATH, SOCKET_PATH)
 _WITH_TICKETS = (SOCKET_PATH, OFFER_PATH)
+_PURPOSES: tuple[Purpose, ...] = ("conversation", "session")
 _RETRY_AFTER_S = 5
 _REASONS = {
-    401: "This key is not known here.",
+    401: "What you show is not good here.",
     403: "Refused.",
     404: "Not found.",
     405: "Not allowed.",
@@ -110,14 +115,25 @@ class Gate:
         try:
             tenant = self._check(scope, headers, scope["method"])
             self._check_place(scope["path"])
+            scope = self._with_ticket(scope, headers)
             body = await _body(receive, headers)
+            about = self._about(scope["path"], body)
         except Refusal as refused:
             logger.debug(f"refused a request: {refused}")
             retry_after_s = _RETRY_AFTER_S if refused.status == 503 else None
             answer = refusal(refused.status, retry_after_s=retry_after_s)
             await answer(scope, receive, send)
         else:
-            known = {"avatarbot.tenant": tenant, "avatarbot.origin": self._origin(headers)}
+            if about is None:
+                await JSONResponse({})(scope, receive, send)
+                return
+            if claims := scope.get("avatarbot"):
+                send = self._renewing(send, claims)
+            known = {
+                "avatarbot.tenant": tenant,
+                "avatarbot.origin": self._origin(headers),
+                "avatarbot.about": about,
+            }
             await self._app({**scope, **known}, _replay(body, receive), send)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -159,13 +175,14 @@ class Gate:
             raise Refusal(404, "its path is not listed")
         if method not in self._plan.routes[place]:
             raise Refusal(405, "its method is not listed")
-        sites = self._plan.callers.sites() if place in _WITH_TICKETS else frozenset()
+        has_ticket = place in _WITH_TICKETS or place in self._plan.ticketed
+        sites = self._plan.callers.sites() if has_ticket else frozenset()
         if len(origins) > 1 or not (self._origins | sites).issuperset(origins):
             raise Refusal(403, "its Origin is not ours")
         tenant = self._holder(headers) if place in self._plan.keyed else None
-        if method not in READING and not (origins or tenant or place in self._plan.called_back):
+        if method not in READING and not (origins or tenant or self._needs_no_origin(place)):
             raise Refusal(403, "it has no Origin")
-        if method in READING and _is_embedded_elsewhere(headers):
+        if method in READING and not has_ticket and _is_embedded_elsewhere(headers):
             raise Refusal(403, "another site embeds it")
         return tenant
 
@@ -174,6 +191,55 @@ class Gate:
         if path in self._plan.routes:
             return path
         return next((place for pattern, place in self._patterns if pattern.fullmatch(path)), None)
+
+    def _needs_no_origin(self, place: str) -> bool:
+        """Whether who calls is known by what no page shows by itself, or signs."""
+        plan = self._plan
+        return place in plan.called_back or place in plan.signed or place in plan.ticketed
+
+    def _with_ticket(self, scope: Scope, headers: Headers) -> Scope:
+        """The request with what its ticket says in the ticket's place, where it takes one."""
+        if scope["path"] not in self._plan.ticketed:
+            return scope
+        claims = self._claims(bearer(headers) or "")
+        origin = headers.get("origin")
+        if origin and origin not in self._origins | self._plan.callers.sites(claims.tenant):
+            raise Refusal(403, "its Origin is another tenant's")
+        kept = [pair for pair in scope["headers"] if pair[0] not in (b"authorization", b"cookie")]
+        return {**scope, "headers": kept, "avatarbot": claims}
+
+    def _renewing(self, send: Send, claims: Claims) -> Send:
+        """Adds the next ticket to an answer: who is answered still has a conversation."""
+
+        async def send_with_ticket(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] == 200:
+                ticket = self._tickets.issue(
+                    session=claims.session, tenant=claims.tenant, scope="conversation"
+                )
+                MutableHeaders(scope=message)[NEXT_TICKET] = ticket
+            await send(message)
+
+        return send_with_ticket
+
+    def _claims(self, ticket: str) -> Claims:
+        """What a ticket says: a conversation's, or a session's that nobody has come with yet."""
+        for purpose in _PURPOSES:
+            try:
+                return self._tickets.check(ticket, scope=purpose)
+            except TicketMisused:
+                continue
+            except TicketError:
+                break
+        raise Refusal(401, "its ticket is not good")
+
+    def _about(self, path: str, body: bytes) -> str | None:
+        """What a call is about that a vendor has signed; empty where nobody signs."""
+        if (read := self._plan.signed.get(path)) is None:
+            return ""
+        try:
+            return read(body)
+        except PermissionError:
+            raise Refusal(403, "it is not the vendor's") from None
 
     def _holder(self, headers: Headers) -> str | None:
         """The tenant whose key a request shows; None where it shows none."""

@@ -45,6 +45,9 @@ ASSETS = (
     "style.css",
     "viewer.js",
     "visemes.js",
+    "zego-microphone.js",
+    "zego-room.js",
+    "zego-talk.js",
 )
 """What `/assets/…` serves. `index.html` is served at `/`."""
 

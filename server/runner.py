@@ -14,9 +14,10 @@ from typing import Any, TextIO
 
 import uvicorn
 import uvicorn.config
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 
 from .addresses import Addresses
+from .back_end import BackEnd
 from .bind import Network, is_loopback, refuse_open_bind, refuse_taken_port
 from .door import open_door
 from .noise import hush
@@ -42,6 +43,8 @@ def serve(
     trusted_proxies: Sequence[Network] = (),
     max_sessions: int = 20,
     viewer: Viewer | None = None,
+    back_end: BackEnd | None = None,
+    router: APIRouter | None = None,
     opened: Callable[[], None] = lambda: None,
 ) -> None:
     """Serves the page and, per WebSocket, the `bot` function of `__main__`; returns on Ctrl-C.
@@ -61,6 +64,8 @@ def serve(
             that is not loopback.
         max_sessions: How many conversations may go on at once.
         viewer: What the page shows a vendor's face with, where a vendor has one.
+        back_end: What that wants answered besides.
+        router: What the bot answers itself, of what `door.CALLED_BACK` lists.
         opened: Called in the event loop once Pipecat has configured the process: the place to
             configure the logs again.
 
@@ -81,6 +86,8 @@ def serve(
         transports=transports,
         session_secret=session_secret,
         viewer=viewer,
+        back_end=back_end,
+        router=router,
     )
     sessions.most = max_sessions
     app.add_middleware(Proxies, trusted=trusted_proxies, only_trusted=not is_loopback(host))

@@ -25,11 +25,16 @@ class Welcomes:
     Args:
         tickets: Who issues them.
         transports: Ways to reach the bot, each with a sentence where it cannot be had.
+        answers: Whether there is anything to ask of a session beside its conversation, which takes
+            a ticket of its own (`apiToken`): the other is used up by who comes with it.
     """
 
-    def __init__(self, tickets: Tickets, transports: Mapping[str, str | None]) -> None:
+    def __init__(
+        self, tickets: Tickets, transports: Mapping[str, str | None], *, answers: bool = False
+    ) -> None:
         self._tickets = tickets
         self._transports = transports
+        self._answers = answers
 
     @property
     def open_ways(self) -> list[str]:
@@ -63,6 +68,9 @@ class Welcomes:
                 client for JavaScript wants `wsUrl` and `token`, and refuses any more.
         """
         session = answer["sessionId"]
+        if self._answers:
+            ticket = self._tickets.issue(session=session, tenant=tenant, scope="conversation")
+            answer = {**answer, "apiToken": ticket}
         match transport:
             case "websocket":
                 url = socket_origin(origin) + SOCKET_PATH

@@ -6,6 +6,7 @@ part of this repository. It is served from here like the page itself: this file 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,14 +16,55 @@ from loguru import logger
 from .bind import is_loopback
 from .errors import ViewerError
 
-LIVEKIT_PATH = "/assets/livekit-client.js"
-"""Where the page asks for LiveKit's client."""
-
-_LIVEKIT = "livekit-client/dist/livekit-client.esm.mjs"
-_LIVEKIT_CLOUD = ("wss://*.livekit.cloud", "https://*.livekit.cloud")
 _THIS_MACHINE = tuple(
     f"{scheme}://{host}:*" for host in ("127.0.0.1", "localhost") for scheme in ("ws", "http")
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """What plays one kind of room.
+
+    Attributes:
+        package: What npm calls it.
+        path: Where the page asks for it.
+        file: Where it is in npm's folder.
+        rooms: Where it may connect to, as a content security policy writes it.
+        emulated: Whether an emulator of the vendor has such rooms.
+    """
+
+    package: str
+    path: str
+    file: str
+    rooms: tuple[str, ...]
+    emulated: bool = False
+
+
+CLIENTS: Mapping[str, Client] = {
+    "livekit": Client(
+        "livekit-client",
+        "/assets/livekit-client.js",
+        "livekit-client/dist/livekit-client.esm.mjs",
+        ("wss://*.livekit.cloud", "https://*.livekit.cloud"),
+        emulated=True,
+    ),
+    # One file of several packages, which npm's `postinstall` makes. docs/decisions/0013 tells where
+    # the domains are from, and what it asks of the policy that it does not get.
+    "zego": Client(
+        "zego-express-engine-webrtc",
+        "/assets/zego-express-engine.js",
+        ".viewer/zego-express-engine.js",
+        (
+            "wss://*.zego.im",
+            "wss://*.zegocloud.com",
+            "wss://*.coolbcloud.com",
+            "wss://*.coolfcloud.com",
+            "wss://*.coolgcloud.com",
+            "wss://*.coolzcloud.com",
+        ),
+    ),
+}
+"""By the kind of room that a vendor's face is in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,37 +82,39 @@ class Viewer:
     rooms: tuple[str, ...]
 
 
-def livekit(page: Path, api_url: str) -> Viewer:
-    """Returns the viewer of rooms in LiveKit's cloud.
+def installed(page: Path, kind: str, api_url: str) -> Viewer:
+    """Returns the viewer of one kind of room.
 
     Args:
         page: The folder with the page's files; npm installs into its folder `viewer`.
+        kind: One of `CLIENTS`.
         api_url: The vendor's API. One on this machine is an emulator, whose room is here too.
 
     Raises:
         ViewerError: It is not installed.
     """
+    client = CLIENTS[kind]
     folder = page / "viewer"
-    file = folder / "node_modules" / _LIVEKIT
+    file = folder / "node_modules" / client.file
     if not file.is_file():
         command = f"npm ci --prefix {_shortest(folder)}"
-        raise ViewerError(f"The page needs livekit-client to show the avatar: run `{command}`.")
-    is_here = is_loopback(urlsplit(api_url).hostname or "")
-    rooms = (*_LIVEKIT_CLOUD, *(_THIS_MACHINE if is_here else ()))
-    return Viewer(LIVEKIT_PATH, file, rooms)
+        raise ViewerError(f"The page needs {client.package} to show the avatar: run `{command}`.")
+    is_here = client.emulated and is_loopback(urlsplit(api_url).hostname or "")
+    return Viewer(client.path, file, (*client.rooms, *(_THIS_MACHINE if is_here else ())))
 
 
-def if_installed(page: Path, api_url: str | None) -> Viewer | None:
+def if_installed(page: Path, kind: str | None, api_url: str | None) -> Viewer | None:
     """The viewer of a vendor's face, or None: other clients may bring their own.
 
     Args:
         page: The folder with the page's files.
+        kind: The kind of room that the face is in; None where the page draws it.
         api_url: The vendor's API; None where the page draws the face.
     """
-    if api_url is None:
+    if kind is None or api_url is None:
         return None
     try:
-        return livekit(page, api_url)
+        return installed(page, kind, api_url)
     except ViewerError as error:
         logger.warning(f"{error} Until then it draws its own face, and the vendor's costs in vain.")
         return None

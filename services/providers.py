@@ -66,14 +66,22 @@ class Provider(Generic[Service]):
     extra: str = ""
 
 
-def preload(stt: str, llm: str, tts: str, *, language: str) -> None:
+def preload(stt: str | None, llm: str, tts: str | None, *, language: str) -> None:
     """Load what all conversations share. Starts no thread and opens nothing; survives a fork.
+
+    Args:
+        stt: Whose ears; None where none of ours are needed.
+        llm: Whose language model.
+        tts: Whose voice; None as with ears.
+        language: What is spoken.
 
     Raises:
         ProviderError: A package is not installed, or nobody speaks the language.
     """
-    rows = (("STT", stt, STT[stt]), ("LLM", llm, LLM[llm]), ("TTS", tts, TTS[tts]))
-    for variable, name, row in rows:
+    for variable, name, rows in (("STT", stt, STT), ("LLM", llm, LLM), ("TTS", tts, TTS)):
+        if name is None:
+            continue
+        row = rows[name]
         if row.package and find_spec(row.package) is None:
             raise ProviderError(
                 f"{variable}={name} needs a package that is not installed: start with"

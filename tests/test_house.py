@@ -10,7 +10,7 @@ import pytest
 import faces
 import settings
 from server.page import ASSETS, INDEX
-from server.viewer import LIVEKIT_PATH
+from server.viewer import CLIENTS
 from services import providers
 
 ROOT = Path(__file__).parents[1]
@@ -125,7 +125,7 @@ def test_readme_names_every_provider_its_settings_and_its_extra() -> None:
 
 def test_readme_names_every_face_and_its_settings() -> None:
     text = (ROOT / "README.md").read_text()
-    for name, face in faces.FACES.items():
+    for name, face in {**faces.FACES, **faces.AGENTS}.items():
         assert f"AVATAR={name}" in text or f"`{name}`" in text
         for variable in re.findall(r"[A-Z]+_[A-Z_]+", f"{face.key} {face.choices}"):
             assert variable in text
@@ -146,10 +146,11 @@ def test_manifest_is_what_the_page_consists_of() -> None:
 
 
 def test_page_asks_for_nothing_that_is_not_in_the_manifest() -> None:
+    clients = [each.path.rpartition("/")[2] for each in CLIENTS.values()]
     for name in (INDEX, *ASSETS):
         text = (ROOT / "web" / name).read_text()
         for path in re.findall(r"/assets/([\w.-]+)", text):
-            assert path in (*ASSETS, LIVEKIT_PATH.rpartition("/")[2]), f"{name} asks for {path}"
+            assert path in (*ASSETS, *clients), f"{name} asks for {path}"
         if name.endswith(".js"):
             for path in re.findall(r"""(?:from|import)\s*\(?["']\./([\w.-]+)["']""", text):
                 assert path in ASSETS, f"{name} imports {path}"

@@ -72,17 +72,21 @@ export class Call {
         listener.onVoice(peak);
       },
       onLive: () => {
-        this.#connection.hear(this.#microphone.track);
+        this.#lend();
         this.#tellMicrophone(null);
         this.#placeVoice(); // browsers name their loudspeakers only to those who may use the microphone
       },
-      onTrouble: (sentence) => this.#tellMicrophone(sentence),
+      onTrouble: (sentence) => {
+        this.#lend();
+        this.#tellMicrophone(sentence);
+      },
     };
     this.#microphone = new Microphone(ears, microphone);
     this.#viewer = new Viewer(video, {
-      onSay: (type) => this.#connection.send("client-message", { t: type, d: {} }),
+      onSay: (type, data = {}) => this.#connection.send("client-message", { t: type, d: data }),
       onShown: listener.onVideo,
       onTrouble: (sentence) => listener.onTrouble("video", sentence),
+      onHears: () => this.#lend(),
     });
     navigator.mediaDevices?.addEventListener("devicechange", this.#placeVoice);
     document.addEventListener("visibilitychange", this.#onVisibility);
@@ -120,6 +124,7 @@ export class Call {
 
   set muted(muted) {
     this.#microphone.muted = muted;
+    this.#lend();
   }
 
   /** @param {string} device "" is the system's own choice */
@@ -208,6 +213,13 @@ export class Call {
     if (this.#over) return;
     for (const voice of [this.#playback, this.#viewer]) voice.useSpeaker(there ? this.#speaker : "");
   };
+
+  /** The microphone is for the avatar's room where that hears the person, and for the bot everywhere else. */
+  #lend() {
+    const { track } = this.#microphone;
+    this.#viewer.hear(track);
+    this.#connection.hear(this.#viewer.hears ? null : track);
+  }
 
   #tellMicrophone(sentence) {
     this.#listener.onTrouble("microphone", sentence);

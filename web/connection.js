@@ -87,7 +87,7 @@ export class Connection {
     return true;
   }
 
-  /** @param {MediaStreamTrack} track what the bot hears over WebRTC; over a WebSocket `sendAudio` says it */
+  /** @param {MediaStreamTrack | null} track what the bot hears over WebRTC; over a WebSocket `sendAudio` says it, unless this is null */
   hear(track) {
     this.#microphone = track;
     if (this.#socket instanceof Peer) this.#socket.hear(track);
@@ -96,7 +96,7 @@ export class Connection {
   /** @param {ArrayBuffer} pcm */
   sendAudio(pcm) {
     const socket = this.#socket;
-    if (this.#transport === "webrtc" || !this.#ready || socket?.readyState !== WebSocket.OPEN || socket.bufferedAmount > MAX_BACKLOG_BYTES) return;
+    if (this.#transport === "webrtc" || this.#microphone === null || !this.#ready || socket?.readyState !== WebSocket.OPEN || socket.bufferedAmount > MAX_BACKLOG_BYTES) return;
     socket.send(pcm);
   }
 

@@ -3,35 +3,26 @@ import { Trouble } from "./start.js";
 /** Who the avatar is in a room of HeyGen's. In another room it is whoever shows a picture first. */
 const HEYGEN = "heygen";
 
-/**
- * What a room tells its owner.
- * @typedef {object} RoomListener
- * @property {(tracks: {picture: MediaStreamTrack | null, sound: MediaStreamTrack | null}) => void} onTracks what there is of the avatar now
- * @property {() => void} onGone the room was lost, and may be there again
- */
-
 /** A LiveKit room, in which this page looks and listens and publishes nothing. */
 export class LiveKitRoom {
   #listener;
+  #place;
   #room = null;
   #joined = false;
   #left = false;
 
-  /** @param {RoomListener} listener */
-  constructor(listener) {
+  /** @param {import("./viewer.js").RoomListener} listener @param {{url: string, token: string}} place */
+  constructor(listener, place) {
     this.#listener = listener;
+    this.#place = place;
   }
 
-  /**
-   * Can be called again when it failed or the room was lost. Rejects with a `Trouble`.
-   * @param {string} url
-   * @param {string} token
-   */
-  async join(url, token) {
+  /** Can be called again when it failed or the room was lost. Rejects with a `Trouble`. */
+  async join() {
     const livekit = await load();
     this.#room ??= this.#furnish(livekit);
     try {
-      if (!this.#left) await this.#room.connect(url, token);
+      if (!this.#left) await this.#room.connect(this.#place.url, this.#place.token);
     } catch (error) {
       throw new Trouble("The avatar's room cannot be reached.", { lasting: error.reason === livekit.ConnectionErrorReason.NotAllowed });
     }

@@ -1,23 +1,46 @@
 import { LiveKitRoom } from "./livekit-room.js";
 import { Reconnection } from "./reconnection.js";
+import { ZegoRoom } from "./zego-room.js";
 
 const CHECK_MS = 100;
 const STALL_MS = 1_200;
 
+const FACELESS = "The avatar's picture cannot be had. The drawn face speaks in its place.";
+const VOICELESS = "The avatar's room cannot be reached, and there is no voice without it. Press End, then Start, to try again.";
+const UNHEARD = "You cannot be heard in the avatar's room. Press End, then Start, to try again. You can go on by typing.";
+
 /** Who plays a room, by the `kind` that the bot names. */
-const ROOMS = new Map([["livekit", LiveKitRoom]]);
+const ROOMS = new Map([
+  ["livekit", LiveKitRoom],
+  ["zego", ZegoRoom],
+  ["zego-agent", ZegoRoom],
+]);
+
+/**
+ * What a room tells its owner.
+ * @typedef {object} RoomListener
+ * @property {(tracks: {picture: MediaStreamTrack | null, sound: MediaStreamTrack | null}) => void} onTracks what there is of the avatar now
+ * @property {() => void} onGone the room was lost, and may be there again
+ * @property {() => void} onEnded this page was sent out, and is not to come back
+ * @property {() => void} onExpiring another token is needed
+ * @property {(drive: {drive_id: string, status: number}) => void} onDrive what the vendor tells of the avatar's speech
+ * @property {(news: import("./zego-talk.js").News) => void} onNews what the avatar tells of a conversation that it holds itself
+ * @property {(heard: boolean) => void} onHeard whether the person can be heard, where the room is to hear them
+ */
 
 /**
  * What a viewer tells its owner.
  * @typedef {object} ViewerListener
- * @property {(type: string) => void} onSay what the bot has to know
+ * @property {(type: string, data?: object) => void} onSay what the bot has to know
  * @property {(shown: boolean) => void} onShown the video takes the drawn face's place, or gives it back
  * @property {(sentence: string | null) => void} onTrouble null: it is over
+ * @property {() => void} onHears the room hears the person from now on, or no more (`hears`)
  */
 
 /**
  * A vendor's face: joins the room that the bot names, plays picture and sound, and says whether both really arrive.
  * The bot gives the speech to the vendor only while they do.
+ * Where the room hears the person as well, there is no other voice: the sound alone counts, and is never muted.
  */
 export class Viewer {
   #listener;
@@ -29,6 +52,8 @@ export class Viewer {
   #timer = 0;
   #here = false; // as the bot was told
   #carries = false; // the vendor carries the speech, as the bot has told
+  #seen = false; // the picture is drawn
+  #shown = false;
 
   /** @param {HTMLVideoElement} video @param {ViewerListener} listener */
   constructor(video, listener) {
@@ -67,29 +92,56 @@ export class Viewer {
     this.#audio.setSinkId?.(device).catch(() => {});
   }
 
+  /** Whether the microphone is for the room, and not for the bot. */
+  get hears() {
+    return this.#room?.hears ?? false;
+  }
+
+  /** @param {MediaStreamTrack | null} track the microphone; the same again when it was muted, or is no more */
+  hear(track) {
+    if (this.hears) this.#room.hear(track);
+  }
+
   leave() {
     clearInterval(this.#timer);
     this.#room?.leave();
-    this.#room = null;
     this.#play({ picture: null, sound: null });
+    this.#room = null;
     this.#carries = false;
     this.#listener.onTrouble(null);
+    this.#listener.onHears();
   }
 
-  #enter({ kind, url, token }) {
+  #enter(place) {
+    if (this.#room?.renew?.(place)) return; // with another token, it goes on where it is
     this.leave();
-    const Room = ROOMS.get(kind);
+    const Room = ROOMS.get(place.kind);
     if (Room === undefined) return;
     const reconnection = new Reconnection();
-    const again = () => reconnection.run(join).then(arrived, giveUp);
-    const join = () => room.join(url, token);
+    const again = () => {
+      if (room.hears) this.#listener.onTrouble("The avatar's room cannot be reached. I am trying again…");
+      reconnection.run(join).then(arrived, giveUp);
+    };
+    const join = () => room.join();
     const arrived = () => this.#room === room && this.#listener.onTrouble(null);
-    const giveUp = () => this.#room === room && this.#listener.onTrouble("The avatar's picture cannot be had. The drawn face speaks in its place.");
-    const room = new Room({
+    const giveUp = () => {
+      if (this.#room !== room) return;
+      const sentence = room.hears ? VOICELESS : FACELESS;
+      this.leave();
+      this.#listener.onTrouble(sentence);
+    };
+    const listener = {
       onTracks: (tracks) => this.#play(tracks),
       onGone: again,
-    });
+      onEnded: () => room.hears && giveUp(),
+      onExpiring: () => this.#listener.onSay("avatar-watch"),
+      onDrive: (drive) => this.#listener.onSay("avatar-drive", drive),
+      onNews: (messages) => this.#listener.onSay("avatar-agent", { messages }),
+      onHeard: (heard) => this.#listener.onTrouble(heard ? null : UNHEARD),
+    };
+    const room = new Room(listener, place);
     this.#room = room;
+    this.#listener.onHears();
     this.#audio.muted = false;
     this.#timer = setInterval(() => this.#check(), CHECK_MS);
     join().catch((trouble) => (trouble.lasting ? giveUp() : again()));
@@ -98,29 +150,35 @@ export class Viewer {
   #play({ picture, sound }) {
     if (feed(this.#video, picture)) this.#picture.restart();
     if (feed(this.#audio, sound)) this.#sound.restart();
-    if (picture === null || sound === null) this.#report(false);
+    if (picture === null) this.#seen = false;
+    if (sound === null || (picture === null && !this.hears)) this.#report(false);
+    this.#show();
   }
 
   #check() {
     const now = performance.now();
-    const [picture, sound] = [this.#picture.moves(now), this.#sound.moves(now)];
-    const here = picture && sound && !this.#video.paused && !this.#audio.paused;
+    const heard = this.#sound.moves(now) && !this.#audio.paused;
+    this.#seen = this.#picture.moves(now) && !this.#video.paused;
+    const here = heard && (this.#seen || this.hears);
     // Heard first, told then: the bot may answer with speech.
     if (here && this.#audio.muted) this.#audio.muted = false;
     else this.#report(here);
+    this.#show();
   }
 
   #report(here) {
     if (here === this.#here) return;
     this.#here = here;
     // From here on the bot speaks with the page's own voice: the rest of the vendor's is not heard beside it.
-    this.#audio.muted = !here;
+    this.#audio.muted = !here && !this.hears;
     this.#listener.onSay(here ? "avatar-joined" : "avatar-left");
-    this.#show();
   }
 
   #show() {
-    this.#listener.onShown(this.#here && this.#carries);
+    const shown = this.#here && this.#seen && this.#carries;
+    if (shown === this.#shown) return;
+    this.#shown = shown;
+    this.#listener.onShown(shown);
   }
 }
 

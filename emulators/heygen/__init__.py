@@ -36,7 +36,8 @@ sample is heard is answered as one in mid-speech, without a change of state. A s
 replaces each of the HTTP ones.
 """
 
-from .emulator import Emulator, Fault
+from ..faults import Fault
+from .emulator import Emulator
 from .knobs import Knobs
 from .serving import serve
 

@@ -13,15 +13,16 @@ from enum import Enum, auto
 from math import inf
 from typing import Any
 
+from ..delays import Delays
+from ..playback import Phase, Utterance
+from ..sockets import Hangup
 from . import commands as c
-from .delays import Delays
 from .events import (
     Appended,
     Cleared,
     Committed,
     Event,
     Failed,
-    Hangup,
     Posture,
     SessionState,
     SpeakEnded,
@@ -30,7 +31,6 @@ from .events import (
     StateUpdated,
 )
 from .knobs import Knobs
-from .playback import Phase, Utterance
 
 
 class State(Enum):

@@ -6,10 +6,9 @@ import asyncio
 
 from aiohttp import WSMsgType, web
 
-from .events import Hangup
-from .record import Connection
+from ..record import Connection
+from ..sockets import write
 from .replies import EMULATOR
-from .session import Break, Outbox
 
 routes = web.RouteTableDef()
 
@@ -33,7 +32,7 @@ async def control(request: web.Request) -> web.WebSocketResponse:
         )
     )
     outbox = session.attach()
-    writer = asyncio.create_task(_write(request, socket, outbox), name=f"write {session.id}")
+    writer = asyncio.create_task(write(request, socket, outbox), name=f"write {session.id}")
     try:
         async for message in socket:
             await session.reading.wait()
@@ -44,21 +43,3 @@ async def control(request: web.Request) -> web.WebSocketResponse:
         await asyncio.wait({writer})
         session.detach(outbox)
     return socket
-
-
-async def _write(request: web.Request, socket: web.WebSocketResponse, outbox: Outbox) -> None:
-    while True:
-        match await outbox.get():
-            case Hangup(code):
-                await socket.close(code=code)
-                return
-            case Break():
-                if request.transport:
-                    request.transport.abort()
-                return
-            case bytes() as binary:
-                await socket.send_bytes(binary)
-            case str() as text:
-                await socket.send_str(text)
-            case message:
-                await socket.send_json(message)

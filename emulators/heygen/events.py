@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from ..sockets import Hangup
+
 Posture = Literal["idle", "listening", "talking"]
 
 
@@ -62,13 +64,6 @@ class Failed:
     kind: Literal["invalid_request_error", "server_error", "video_starvation"]
     message: str
     source: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Hangup:
-    """The vendor closes the connection."""
-
-    code: int
 
 
 Event = SessionState | StateUpdated | About | Failed | Hangup

@@ -9,8 +9,9 @@ from typing import Any
 
 from aiohttp import web
 
-from .emulator import Emulator, Fault
-from .record import Call
+from ..faults import Fault
+from ..record import Call
+from .emulator import Emulator
 
 EMULATOR: web.AppKey[Emulator] = web.AppKey("emulator", Emulator)
 SESSION = web.RequestKey("session", str)
@@ -62,7 +63,7 @@ async def as_the_vendor(request: web.Request, handler: Handler) -> web.StreamRes
     name = request.match_info.route.name
     if name is None:  # the control socket, and the emulator's own pages
         return await handler(request)
-    fault = emulator.next_fault(name)
+    fault = emulator.faults.next(name)
     await asyncio.sleep(emulator.knobs.rest_delay_ms / 1_000 + (fault.delay_s if fault else 0.0))
     credential = request.headers.get("X-API-KEY") or bearer_of(request) or ""
     response: web.StreamResponse | None

@@ -14,8 +14,8 @@ from datetime import timedelta
 from livekit import api, rtc
 from livekit.rtc.participant import PublishTrackError
 
+from ..playback import RATE_HZ, heard_between
 from . import portrait
-from .playback import RATE_HZ, heard_between
 from .session import Session
 
 IDENTITY = "heygen"

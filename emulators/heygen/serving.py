@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
-from . import admin, control, interactive, liveavatar
+from .. import admin
+from ..serving import listening
+from . import control, interactive, liveavatar
 from .emulator import Emulator
 from .knobs import Knobs
 from .replies import EMULATOR, as_the_vendor
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 def application(emulator: Emulator) -> web.Application:
     """Returns REST, sockets and `/_emulator/…` as one application."""
     app = web.Application(middlewares=[as_the_vendor], client_max_size=4 * 2**20)
-    app[EMULATOR] = emulator
+    app[EMULATOR] = app[admin.VENDOR] = emulator
     for part in (liveavatar, interactive, control, admin):
         app.add_routes(part.routes)
     return app
@@ -45,18 +47,13 @@ async def serve(
         knobs: Fields of `Knobs`.
     """
     emulator = Emulator(Knobs().turned(knobs), seed=seed, rooms=rooms)
-    runner = web.AppRunner(application(emulator), access_log=None, shutdown_timeout=0.1)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, host, port)
-        await site.start()
-        listening = runner.addresses[0]
-        emulator.url = f"http://{listening[0]}:{listening[1]}"
-        yield emulator
-    finally:
-        for each in emulator.sessions.values():
-            each.reading.set()
-            each.end("SERVER_ERROR")
-        if rooms:
-            await rooms.aclose()
-        await runner.cleanup()
+    async with listening(application(emulator), host, port) as (address,):
+        emulator.url = f"http://{address}"
+        try:
+            yield emulator
+        finally:
+            for each in emulator.sessions.values():
+                each.reading.set()
+                each.end("SERVER_ERROR")
+            if rooms:
+                await rooms.aclose()

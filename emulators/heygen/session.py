@@ -9,25 +9,19 @@ from math import inf
 from random import Random
 from typing import Any, Literal
 
+from ..delays import Delays
+from ..playback import Utterance
+from ..record import Interruption, Received, Record, Sent
+from ..sockets import Break, Hangup, Item, Outbox
+from ..weather import About, arrivals
 from . import commands as c
 from .avatar import DEAF, Avatar, State
-from .delays import Delays
 from .dialect import Encoder, Message
-from .events import Event, Hangup, SessionState
+from .events import Event, SessionState
 from .knobs import Knobs
 from .lifetime import Lifetime, Meter
-from .record import Interruption, Received, Record, Sent
-from .weather import arrivals
 
 Service = Literal["liveavatar", "interactive"]
-
-
-@dataclass(frozen=True, slots=True)
-class Break:
-    """The connection ends without a close frame."""
-
-
-Outbox = asyncio.Queue[Message | str | bytes | Hangup | Break]
 
 
 @dataclass(slots=True)
@@ -98,6 +92,10 @@ class Session:
         return self.started_at is not None and self.ended_at is None
 
     @property
+    def utterances(self) -> list[Utterance]:
+        return self.avatar.utterances
+
+    @property
     def minutes_charged(self) -> int:
         return self._meter.charged if self._meter else 0
 
@@ -123,6 +121,24 @@ class Session:
         self._meter = self._new_meter(now)
         self.tick()
 
+    def told(self) -> dict[str, Any]:
+        """Returns how it is, as `/_emulator/sessions` tells it."""
+        now = self._now()
+        return {
+            "id": self.id,
+            "service": self.terms.service,
+            "avatar_id": self.terms.avatar_id,
+            "sandbox": self.terms.sandbox,
+            "state": self.avatar.state.name,
+            "created_at": self.created_at,
+            "started_at": self.started_at,
+            "ended_at": self.ended_at,
+            "end_reason": self.end_reason,
+            "seconds_billed": 0.0 if self.terms.sandbox else self.seconds(now),
+            "credits": self.minutes_charged,
+            "samples_heard": sum(each.heard(now) for each in self.avatar.utterances),
+        }
+
     def keep_alive(self) -> None:
         """Something was heard of the client."""
         if self._lifetime:
@@ -141,7 +157,7 @@ class Session:
         self._schedule()
         self.record.changed()
 
-    def turn(self, knobs: Knobs) -> None:
+    def behave(self, knobs: Knobs) -> None:
         """Other knobs from now on. Delays that were drawn stay."""
         self._knobs = self.avatar.knobs = knobs
         self._encoder.dialect = knobs.dialect
@@ -180,7 +196,7 @@ class Session:
         self._schedule()
         self.record.changed()
 
-    def put(self, item: Message | str | bytes | Hangup | Break) -> None:
+    def put(self, item: Item) -> None:
         """Puts something on the wire, whatever it is."""
         if self._outboxes:
             self._outboxes[-1].put_nowait(item)
@@ -269,7 +285,7 @@ class Session:
             if isinstance(event, Hangup):
                 self._later(event, 0.0)
             for message in self._encoder.encode(event):
-                for delay_s in arrivals(message, self._knobs, self._random):
+                for delay_s in arrivals(_about(message), self._knobs, self._random):
                     self._later(message, delay_s)
 
     def _later(self, item: Message | Hangup, delay_s: float) -> None:
@@ -283,3 +299,9 @@ class Session:
             self.record.sent.append(Sent(self._now(), self.id, item["type"], item))
         self.put(item)
         self.record.changed()
+
+
+def _about(message: Message) -> About:
+    if message["type"] == "agent.speak_ended":
+        return "end of speech"
+    return "speech" if message["type"].startswith("agent.") else "session"

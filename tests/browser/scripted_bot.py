@@ -17,10 +17,16 @@ class ScriptedBot:
 
     Attributes:
         heard: Types of the page's client messages, in order.
+        details: What each of them came with, those that are forgotten included.
+        typed: What the person has typed.
+        pieces: How many pieces of the microphone's sound came.
     """
 
     def __init__(self, avatar: str) -> None:
         self.heard: list[str] = []
+        self.details: list[dict[str, Any]] = []
+        self.typed: list[str] = []
+        self.pieces = 0
         self.connections: list[WebSocketRoute] = []
         self._avatar = avatar
         self._changed = asyncio.Event()
@@ -52,13 +58,18 @@ class ScriptedBot:
 
     def _take(self, message: str | bytes) -> None:
         if isinstance(message, bytes):
-            return  # the microphone
+            self.pieces += 1  # the microphone
+            self._changed.set()
+            return
         said = json.loads(message)
         if said["type"] == "client-ready":
             self._send("bot-ready", {})
             self.say("session", stt="local", llm="openai", tts="local", avatar=self._avatar)
         elif said["type"] == "client-message":
             self.heard.append(said["data"]["t"])
+            self.details.append(said["data"]["d"])
+        elif said["type"] == "send-text":
+            self.typed.append(said["data"]["content"])
         self._changed.set()
 
     def _send(self, kind: str, data: dict[str, Any]) -> None:

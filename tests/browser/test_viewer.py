@@ -37,17 +37,23 @@ HTMLAudioElement.prototype.play = function () {
 
 @asynccontextmanager
 async def started(
-    address: str, chromium: str, silence: Path, *, avatar: str = "liveavatar", script: str = ""
+    address: str,
+    chromium: str,
+    silence: Path,
+    *,
+    avatar: str = "liveavatar",
+    script: str = "",
+    stand_in: Path = STAND_IN,
 ) -> AsyncIterator[tuple[Visit, ScriptedBot]]:
-    """A conversation with a scripted bot, and the stand-in where livekit-client would be."""
+    """A conversation with a scripted bot, and the stand-in where the vendor's client would be."""
 
     async def serve(route: Route) -> None:
-        await route.fulfill(path=STAND_IN, content_type="text/javascript")
+        await route.fulfill(path=stand_in, content_type="text/javascript")
 
     async with visiting(address, chromium, silence) as visit:
         bot = ScriptedBot(avatar)
         await bot.answer(visit.page)
-        await visit.page.route("**/assets/livekit-client.js", serve)
+        await visit.page.route(f"**/assets/{stand_in.name}", serve)
         await visit.page.add_init_script(script)
         await visit.arrive()
         await visit.press("Start")

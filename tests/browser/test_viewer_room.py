@@ -24,8 +24,8 @@ from livekit import api
 
 from emulators.heygen import Emulator, serve
 from emulators.heygen.lite_request import SANDBOX_AVATAR
-from emulators.heygen.playback import RATE_HZ
 from emulators.heygen.rooms import IDENTITY, Rooms
+from emulators.playback import RATE_HZ
 
 from .scripted_bot import ScriptedBot
 from .test_viewer import NOTE_VOICE, shows
@@ -147,11 +147,11 @@ async def opened(vendor: Emulator, http: aiohttp.ClientSession) -> dict[str, Any
 
 @asynccontextmanager
 async def performing(server: Server, chromium: str, silence: Path) -> AsyncIterator[Performance]:
-    door = ("-m", "tests.emulated.standin_bot")
+    door, page = ("-m", "tests.emulated.standin_bot"), str(ROOT / "web")
     async with (
         serve(rooms=server.rooms) as vendor,
         aiohttp.ClientSession(vendor.url) as http,
-        running_bot(command=door, PAGE=str(ROOT / "web"), VIEWER_OF=vendor.url) as address,
+        running_bot(command=door, PAGE=page, VIEWER_OF=f"livekit {vendor.url}") as address,
         visiting(address, chromium, silence) as visit,
     ):
         session = await opened(vendor, http)

@@ -69,6 +69,7 @@ async def over_websocket(runner_args: Any) -> None:
 
 async def over_webrtc(runner_args: Any) -> None:
     connection, over = runner_args.webrtc_connection, asyncio.Event()
+    connection.connection_timeout_secs = float(patience_s or 60)
 
     @connection.event_handler("connected")
     async def greet(_: object) -> None:

@@ -1,4 +1,4 @@
-"""A bot whose avatar is paid for, at HeyGen's emulator: its settings, and where secrets show."""
+"""A bot whose avatar is paid for, at an emulator: its settings, and where secrets show."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from emulators.heygen import Emulator
+from emulators.zego import Emulator as Zego
 from tests.emulated.visitor import Bot, Visitor, running_bot, visiting
 
 GREETING = "Good morning to you, and welcome to this small conversation."
@@ -16,8 +17,20 @@ AVATAR = "1c690fe7-23e0-49f9-bfba-14344450285b"
 EVERY = pytest.mark.parametrize("avatar", ["liveavatar", "heygen", "heygen-alpha"])
 
 
-def account(avatar: str, emulator: Emulator) -> dict[str, str]:
+def account(avatar: str, emulator: Emulator | Zego) -> dict[str, str]:
     """The settings that let a bot use the emulator."""
+    if isinstance(emulator, Zego):
+        return {
+            "AVATAR": avatar,
+            "GREETING": GREETING,
+            "ZEGO_APP_ID": str(emulator.knobs.app_id),
+            "ZEGO_SERVER_SECRET": emulator.server_secret,
+            "ZEGO_DIGITAL_HUMAN_API_URL": emulator.url,
+            "ZEGO_AI_AGENT_API_URL": emulator.url,
+            "ZEGO_AGENT_LLM_URL": "https://llm.example.com/v1/chat/completions",
+            "ZEGO_AGENT_LLM_API_KEY": "SECRET-llm",
+            "ZEGO_AGENT_TTS_PARAMS": '{"app": {"appid": "x", "token": "SECRET-voice"}}',
+        }
     live = avatar == "liveavatar"
     prefix = "LIVEAVATAR" if live else "HEYGEN"
     return {

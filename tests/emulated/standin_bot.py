@@ -13,7 +13,7 @@ import settings
 from server.cli import parse
 from server.errors import ServerError
 from server.runner import serve
-from server.viewer import livekit
+from server.viewer import installed
 
 
 async def bot(runner_args: Any) -> None:
@@ -38,13 +38,13 @@ def main() -> int:
     config = settings.load(dotenv=None)
     options = parse(None, version="0.0", variables=[("GREETING", "what the bot says first")])
     logs.configure(options.verbosity)
-    page, api_url = Path(os.environ["PAGE"]), os.environ.get("VIEWER_OF")
+    page, viewer_of = Path(os.environ["PAGE"]), os.environ.get("VIEWER_OF")
     try:
         serve(
             options.host,
             options.port,
             page=page,
-            viewer=livekit(page, api_url) if api_url else None,
+            viewer=installed(page, *viewer_of.split()) if viewer_of else None,
             transports={
                 "websocket": None,
                 "webrtc": None,

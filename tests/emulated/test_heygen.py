@@ -26,6 +26,7 @@ from tests.unit.transports.avatar.plays import NoLeg
 from transports.avatar import (
     AvatarError,
     AvatarNotFound,
+    CertificateRefused,
     ConnectionLost,
     JournalUnusable,
     KeyRefused,
@@ -37,6 +38,7 @@ from transports.avatar import (
     UnexpectedReply,
     VendorRefused,
     VendorUnreachable,
+    trust,
 )
 from transports.avatar.dial import UNACKNOWLEDGED_S
 from transports.avatar.journal import Journal
@@ -667,11 +669,17 @@ async def test_an_address_that_must_not_be_dialled_is_not(journal: Journal, url:
 
 @pytest.mark.parametrize("trusted", [True, False])
 async def test_a_secure_socket_is_spoken_to_only_if_its_certificate_is_good(
-    journal: Journal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, trusted: bool
+    journal: Journal,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    trusted: bool,
 ) -> None:
     server, authority = certificate(tmp_path)
     if trusted:
         monkeypatch.setenv("SSL_CERT_FILE", str(authority))
+    trust.verifying.cache_clear()
+    request.addfinalizer(trust.verifying.cache_clear)
     async with heygen(server) as (stand_in, url):
         vendor = LiveAvatarVendor(api_key=KEY, api_url=url, journal=journal)
         async with talking(vendor) as conversation:
@@ -679,7 +687,7 @@ async def test_a_secure_socket_is_spoken_to_only_if_its_certificate_is_good(
                 conversation.say(noise(0.5))
                 await stand_in.until(lambda: audio(stand_in) == noise(0.5))
             else:
-                assert isinstance(await conversation.error(), VendorUnreachable)
+                assert isinstance(await conversation.error(), CertificateRefused)
         assert len(stand_in.upgrades) == trusted
         assert stand_in.running == set()
 

@@ -20,8 +20,11 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from launcher.machine import HEADER, proof
 from launcher.tenants import hash_of
+from server.key import read_or_make_key
 from server.page import INDEX
+from server.tickets import Tickets
 
 from .processes import children
 from .serving import DEADLINE_S, ROOT, Place, Server, free_port
@@ -63,7 +66,7 @@ class Launcher(Server, Place):
             file.touch(0o600)
             file.write_text(tenants)
             environment["TENANTS_FILE"] = str(file)
-        self.logs = folder / "logs"
+        self.folder, self.logs = folder, folder / "logs"
         Place.__init__(self, f"http://localhost:{port}", port)
         Server.__init__(
             self,
@@ -574,17 +577,46 @@ def test_metrics_are_for_this_machine(own: Launcher) -> None:
     assert own.asks("GET", "/sessions", X_Forwarded_For="1.2.3.4")[0] == 401
 
 
-def test_silent_proxy_on_this_machine_is_not_this_machine(tmp_path: Path) -> None:
+@pytest.fixture
+def public(tmp_path: Path) -> Iterator[Launcher]:
     with launched(tmp_path, PUBLIC_URL="https://bot.example.com") as launcher:
-        public = {"Host": "bot.example.com", "Origin": "https://bot.example.com"}
-        assert launcher.asks("GET", "/metrics", **public)[0] == 403
-        assert launcher.asks("POST", "/drain", {}, **public)[0] == 403
-        assert launcher.asks("GET", "/sessions", **public)[0] == 401
-        assert launcher.asks("POST", "/start", {}, **public)[0] == 200
-        (session,) = launcher.asks("GET", "/sessions")[1]
-        path = f"/sessions/{session['sessionId']}"
-        assert launcher.asks("DELETE", path, **public)[0] == 401
-        assert launcher.asks("DELETE", path)[0] == 204
+        yield launcher
+
+
+def of_this_machine(launcher: Launcher) -> dict[str, str]:
+    """What only the launcher's user can show, for one request."""
+    return proof(Tickets(read_or_make_key(launcher.folder / "avatarbot"), now=time.time))
+
+
+def refuses_operators(launcher: Launcher, **headers: str) -> None:
+    assert launcher.asks("GET", "/metrics", **headers)[0] == 403
+    assert launcher.asks("POST", "/drain", {}, **headers)[0] == 403
+    assert launcher.asks("GET", "/sessions", **headers)[0] == 401
+
+
+# With the second, the proxy puts the launcher's own address in the name's place, and a stranger
+# says that it was its page.
+@pytest.mark.parametrize("origin", ["https://bot.example.com", "http://127.0.0.1:{port}"])
+def test_who_comes_through_a_silent_proxy_is_not_this_machine(
+    public: Launcher, origin: str
+) -> None:
+    origin = origin.format(port=public.port)
+    through = {"Host": origin.partition("//")[2], "Origin": origin}
+    refuses_operators(public, **through)
+    assert public.asks("POST", "/start", {}, **through)[0] == 200
+    (session,) = public.asks("GET", "/sessions", **of_this_machine(public))[1]
+    path = f"/sessions/{session['sessionId']}"
+    assert public.asks("DELETE", path, **through)[0] == 401
+    assert public.asks("DELETE", path, **of_this_machine(public))[0] == 204
+
+
+def test_this_machine_shows_who_it_is_once_and_from_here_alone(public: Launcher) -> None:
+    shown = of_this_machine(public)
+    assert public.asks("GET", "/metrics", **shown)[0] == 200
+    refuses_operators(public, **shown)
+    refuses_operators(public, **of_this_machine(public), X_Forwarded_For="1.2.3.4")
+    ticket = public.start()["token"]
+    refuses_operators(public, **{HEADER: ticket})
 
 
 def test_session_is_ended_by_whom_it_belongs_to(launcher: Launcher) -> None:
@@ -658,6 +690,26 @@ def test_folder_of_sockets_that_was_tidied_away_is_made_again(tmp_path: Path) ->
         launcher.start()
         (folder,) = Path(short).iterdir()
         assert folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_what_a_killed_launcher_has_left_the_next_one_removes(tmp_path: Path) -> None:
+    with tempfile.TemporaryDirectory() as short:
+        of_somebody_else = Path(short, "avatarbot-run-abcdefgh")
+        of_somebody_else.mkdir()
+        (of_somebody_else / "file").touch()
+        with (
+            launched(tmp_path, XDG_RUNTIME_DIR=short) as living,
+            launched(tmp_path, XDG_RUNTIME_DIR=short) as killed,
+        ):
+            killed.start()
+            before = {*Path(short).iterdir()}
+            killed.process.kill()
+            killed.process.wait(DEADLINE_S)
+            with launched(tmp_path, XDG_RUNTIME_DIR=short) as next_one:
+                assert len({*Path(short).iterdir()} & before) == len(before) - 1
+                next_one.start()
+                living.start()
+        assert (of_somebody_else / "file").exists()
 
 
 @pytest.mark.parametrize(("count", "size"), [(20, 1_000), (1, 20_000)])
@@ -780,12 +832,12 @@ async def test_site_of_one_tenant_does_not_use_the_ticket_of_another(shared: Lau
 
 def test_offer_comes_from_the_tenants_own_site(shared: Launcher) -> None:
     offer = {"sdp": "v=0", "type": "offer"}
-    for tenant, statuses in (("beta", {403}), ("acme", {200})):
+    for tenant, status in (("beta", 403), ("acme", 400)):  # the session's, which cannot use it
         _, welcome = shared.asks("POST", "/start", {"transport": "webrtc"}, key=tenant)
         path = f"/sessions/{welcome['sessionId']}/api/offer"
         shown = {"Authorization": f"Bearer {welcome['token']}"}
         assert shared.asks("POST", path, offer, Origin="https://evil.example", **shown)[0] == 403
-        assert shared.asks("POST", path, offer, Origin=SITE, **shown)[0] in statuses
+        assert shared.asks("POST", path, offer, Origin=SITE, **shown)[0] == status
 
 
 def test_foreign_page_is_refused_even_with_a_key(shared: Launcher) -> None:
@@ -818,6 +870,8 @@ async def test_limits_of_a_tenant_hold_whatever_comes_at_once(shared: Launcher) 
 
 
 def test_operator_sees_the_metrics_and_drains_from_elsewhere(shared: Launcher) -> None:
+    refuses_operators(shared)
+    assert shared.asks("GET", "/metrics", **of_this_machine(shared))[0] == 200
     away = {"X_Forwarded_For": "1.2.3.4"}
     assert shared.asks("GET", "/metrics", key="acme", **away)[0] == 403
     assert shared.asks("GET", "/metrics", key="oper", **away)[0] == 200

@@ -51,8 +51,11 @@ async def visit(launcher: Bot, over: asyncio.Event) -> None:
     with suppress(WebSocketException, OSError):
         async with visiting(launcher) as visitor:
             await watch(visitor)
-            ends = (visitor.until_over(), over.wait())
-            await asyncio.wait(map(asyncio.create_task, ends), return_when="FIRST_COMPLETED")
+            ends = [*map(asyncio.create_task, (visitor.until_over(), over.wait()))]
+            await asyncio.wait(ends, return_when="FIRST_COMPLETED")
+            for each in ends:
+                each.cancel()
+            await asyncio.gather(*ends, return_exceptions=True)  # nobody waits for ever
 
 
 @asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from launcher.local import LocalBackend
 from launcher.processes import Processes, processes
 from launcher.reaper import Reaper
 from launcher.running import Surroundings
-from launcher.session_log import SessionLogs
+from launcher.session_log import LARGEST, SessionLogs
 from launcher.slots import Slots
 from tests.emulated.processes import lives, until
 from transports.avatar import Account
@@ -165,6 +166,26 @@ async def test_a_bot_that_blocks_for_a_moment_goes_on(
         assert await count.next() is Why.STOPPED
 
 
+def stand_still(seconds: float) -> None:
+    """As a launcher does that is stopped: its event loop turns no more."""
+    time.sleep(seconds)
+
+
+async def test_who_answered_while_the_launcher_stood_still_goes_on(
+    source: Processes, tmp_path: Path, impatient: float
+) -> None:
+    async with launcher(source, tmp_path) as (backend, count):
+        pid = await talking(backend, wanted := spec())
+        os.kill(pid, signal.SIGSTOP)
+        await asyncio.sleep(impatient / 2)  # it is asked, and does not answer
+        os.kill(pid, signal.SIGCONT)
+        stand_still(impatient + life.LATE_S)  # now it does, and nobody here listens
+        await asyncio.sleep(impatient / 2)
+        await backend.stop(wanted.session)
+
+        assert await count.next() is Why.STOPPED
+
+
 async def test_who_ignores_everything_is_killed_in_order(source: Processes, tmp_path: Path) -> None:
     async with launcher(source, tmp_path) as (backend, count):
         wanted = spec(do="ignore")
@@ -187,6 +208,48 @@ async def test_what_a_bot_has_started_dies_with_it(source: Processes, tmp_path: 
 
         assert await count.next() is Why.CRASHED
         await until(lambda: not lives(int(pid_file.read_text())))
+
+
+async def test_what_a_bot_has_started_as_a_daemon_dies_with_a_forked_session(
+    source: Processes, tmp_path: Path
+) -> None:
+    if type(source).__name__ == "Pool":
+        pytest.skip("it has no parent that would know")
+    async with launcher(source, tmp_path) as (backend, _):
+        pid_file = tmp_path / "pid"
+        await talking(backend, other := spec())
+        await talking(backend, wanted := spec(do="daemon", pid_file=str(pid_file)))
+        daemon = int(await until(lambda: pid_file.exists() and pid_file.read_text()))
+        await backend.stop(other.session)
+        assert lives(daemon), "it is of a session that goes on"
+        await backend.stop(wanted.session)
+
+        await until(lambda: not lives(daemon))
+
+
+async def test_another_launcher_leaves_the_log_of_a_session_alone_while_it_runs(
+    source: Processes, tmp_path: Path
+) -> None:
+    async with launcher(source, tmp_path) as (backend, _):
+        await talking(backend, wanted := spec())
+        log = tmp_path / "logs" / f"{wanted.session}.log"
+        other = SessionLogs(tmp_path / "logs", kept=1)
+        os.close(other.open("second"))
+        assert log.exists()
+        await backend.stop(wanted.session)
+        os.close(other.open("third"))
+        assert not log.exists()
+
+
+async def test_what_a_session_logs_is_bounded(
+    source: Processes, tmp_path: Path, impatient: float
+) -> None:
+    async with launcher(source, tmp_path) as (backend, _):
+        wanted = spec(do="chatter", mb=8)
+        await talking(backend, wanted)
+        log = tmp_path / "logs" / f"{wanted.session}.log"
+        await until(lambda: "is cut off" in log.read_text()[:200])
+        assert log.stat().st_size <= LARGEST
 
 
 async def test_a_session_ends_in_time_with_a_goodbye(source: Processes, tmp_path: Path) -> None:

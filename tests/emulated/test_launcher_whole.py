@@ -47,9 +47,10 @@ def proxied(
     proxy.wait(DEADLINE_S)
 
 
-def ask(url: str, *words: str) -> subprocess.CompletedProcess[str]:
+def ask(url: str, state: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """As the user whose state it is."""
     command = [sys.executable, "-m", "launcher", words[0], "--url", url, *words[1:]]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(state)}
     return subprocess.run(
         command, env=environment, capture_output=True, text=True, timeout=60, check=False
     )
@@ -89,27 +90,37 @@ async def test_who_comes_back_finds_what_was_said(launcher: Launcher) -> None:
 
 @pytest.mark.asyncio
 async def test_command_line_begins_shows_and_ends(launcher: Launcher) -> None:
-    begun = await asyncio.to_thread(ask, launcher.origin, "start")
+    begun = await asyncio.to_thread(ask, launcher.origin, launcher.folder, "start")
     assert set(json.loads(begun.stdout)) == {"wsUrl", "token"}
-    listed = await asyncio.to_thread(ask, launcher.origin, "list")
+    listed = await asyncio.to_thread(ask, launcher.origin, launcher.folder, "list")
     session = next(line.split()[0] for line in listed.stdout.splitlines() if "waiting" in line)
-    stopped = await asyncio.to_thread(ask, launcher.origin, "stop", session)
+    stopped = await asyncio.to_thread(ask, launcher.origin, launcher.folder, "stop", session)
     assert stopped.stdout == f"{session} is over.\n"
-    again = await asyncio.to_thread(ask, launcher.origin, "stop", session)
+    again = await asyncio.to_thread(ask, launcher.origin, launcher.folder, "stop", session)
     assert again.returncode == 1
     assert again.stderr.endswith("avatarbot: There is no such session. (404)\n")
 
 
-def test_nobody_there_gets_a_sentence() -> None:
-    done = ask(f"http://localhost:{free_port()}", "list")
+def test_nobody_there_gets_a_sentence(tmp_path: Path) -> None:
+    done = ask(f"http://localhost:{free_port()}", tmp_path, "list")
     assert done.returncode == 1
     assert "No launcher answers at" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.asyncio
+async def test_another_user_of_this_machine_neither_sees_nor_ends(
+    launcher: Launcher, tmp_path: Path
+) -> None:
+    listed = await asyncio.to_thread(ask, launcher.origin, tmp_path, "list")
+    assert "(401)" in listed.stderr
+    drained = await asyncio.to_thread(ask, launcher.origin, tmp_path, "drain")
+    assert "(403)" in drained.stderr
+
+
+@pytest.mark.asyncio
 async def test_drained_it_ends(launcher: Launcher) -> None:
     """The last one here: nothing is left to be asked."""
-    done = await asyncio.to_thread(ask, launcher.origin, "drain")
+    done = await asyncio.to_thread(ask, launcher.origin, launcher.folder, "drain")
     assert done.stdout == "It has ended.\n"
     assert await asyncio.to_thread(launcher.ended) == 0

@@ -11,7 +11,7 @@ import pytest
 from emulators.heygen import Knobs, serve
 from emulators.heygen.lifetime import Account
 from tests.emulated.paying import EVERY, GREETING, account, answer_to, leaks, talking, watch
-from tests.emulated.visitor import VOICE_HZ, running_bot, visiting
+from tests.emulated.visitor import ROOT, VOICE_HZ, running_bot, visiting
 
 pytestmark = pytest.mark.asyncio
 
@@ -134,12 +134,16 @@ async def test_key_that_is_wrong_is_told_of(tmp_path: Path) -> None:
         await visitor.until_over()
 
 
+@pytest.mark.parametrize(
+    "program", [(), ("-m", "launcher", "--bot", str(ROOT / "bot.py"))], ids=["bot", "launcher"]
+)
 async def test_one_too_many_of_the_accounts_sessions_is_told_of_and_not_asked_for(
-    tmp_path: Path,
+    tmp_path: Path, program: tuple[str, ...]
 ) -> None:
     async with serve() as emulator:
         limit = {"LIVEAVATAR_MAX_SESSIONS": "1", "AVATAR_ON_START_ERROR": "local"}
-        async with running_bot(tmp_path, **account("liveavatar", emulator) | limit) as bot:
+        settings = account("liveavatar", emulator) | limit
+        async with running_bot(tmp_path, *program, **settings) as bot:
             async with visiting(bot):
                 await emulator.until(emulator.running)
                 async with visiting(bot) as second:

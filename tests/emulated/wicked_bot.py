@@ -59,6 +59,8 @@ async def bot(runner_args: RunnerArguments) -> None:
                 time.sleep(body.get("seconds", 1_000))
             case "grow":
                 hold.append(b"x" * (body["mb"] << 20))
+            case "chatter":  # past Python, as a library does
+                os.write(2, b"and so on\n" * (body["mb"] * 100_000))
             case "exit":
                 os._exit(body["code"])
             case "crash":
@@ -66,6 +68,9 @@ async def bot(runner_args: RunnerArguments) -> None:
             case "fork":
                 command = [sys.executable, "-c", "import time; time.sleep(1000)"]
                 Path(body["pid_file"]).write_text(str(subprocess.Popen(command).pid))
+            case "daemon":
+                script = f"setsid sleep 1000 >/dev/null 2>&1 & echo $! > '{body['pid_file']}'"
+                subprocess.run(["sh", "-c", script], check=True)
             case "end":
                 ends.append(asyncio.create_task(worker.queue_frame(EndFrame())))
 

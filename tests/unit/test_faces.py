@@ -9,13 +9,24 @@ import pytest
 import faces
 import settings
 from transports import avatar
-from transports.avatar import AvatarError, ConnectionLost, RateLimited
+from transports.avatar import (
+    AvatarError,
+    CertificateRefused,
+    ConnectionLost,
+    PartFailed,
+    RateLimited,
+)
 from transports.heygen import AlphaVendor, InteractiveVendor, LiveAvatarVendor
+from transports.zego import ZegoVendor
 
 KEYS = {
     "LIVEAVATAR_API_KEY": "SECRET-1",
     "LIVEAVATAR_AVATAR_ID": "a1",
     "HEYGEN_API_KEY": "SECRET-2",
+    "ZEGO_APP_ID": "1234567890",
+    "ZEGO_SERVER_SECRET": "SECRET-3".ljust(32, "x"),
+    "ZEGO_AGENT_LLM_URL": "https://llm.example.com/v1/chat/completions",
+    "ZEGO_AGENT_TTS_PARAMS": '{"app": {"appid": "x", "token": "SECRET-4"}}',
 }
 KINDS = [
     each
@@ -24,16 +35,20 @@ KINDS = [
 ]
 
 
+ROWS = {**faces.FACES, **faces.AGENTS}
+
+
 def load(avatar: str, **environment: str) -> settings.Settings:
     return settings.load({"AVATAR": avatar, **KEYS, **environment}, dotenv=None)
 
 
 def test_every_choice_of_avatar_has_a_row() -> None:
-    assert {*faces.FACES} == {*settings.AVATARS}
+    assert {*ROWS} == {*settings.AVATARS}
+    assert {*faces.AGENTS} == {*settings.MANAGED}
     variables = {each.name for each in settings.VARIABLES}
-    for name, face in faces.FACES.items():
-        assert face.key == settings.AVATARS[name].upper()
-        assert {each for each in face.choices.split() if each.isupper()} <= variables
+    for name, face in ROWS.items():
+        assert face.key == " and ".join(each.upper() for each in settings.AVATARS[name])
+        assert {each.strip(",") for each in face.choices.split() if each.isupper()} <= variables
         assert face.slots in variables
 
 
@@ -43,6 +58,7 @@ def test_every_choice_of_avatar_has_a_row() -> None:
         ("liveavatar", LiveAvatarVendor),
         ("heygen", InteractiveVendor),
         ("heygen-alpha", AlphaVendor),
+        ("zego", ZegoVendor),
     ],
 )
 def test_settings_make_the_vendor(name: str, kind: type) -> None:
@@ -51,10 +67,17 @@ def test_settings_make_the_vendor(name: str, kind: type) -> None:
 
 @pytest.mark.parametrize(
     ("name", "vendor", "most"),
-    [("liveavatar", "LiveAvatar", 7), ("heygen", "HeyGen", 3), ("heygen-alpha", "HeyGen", 3)],
+    [
+        ("liveavatar", "LiveAvatar", 7),
+        ("heygen", "HeyGen", 3),
+        ("heygen-alpha", "HeyGen", 3),
+        ("zego", "ZEGO", 5),
+        ("zego-agent", "ZEGO's AI Agent", 5),
+    ],
 )
 def test_account_of_the_face_is_known_with_its_limit(name: str, vendor: str, most: int) -> None:
-    (account,) = faces.accounts(load(name, LIVEAVATAR_MAX_SESSIONS="7", HEYGEN_MAX_SESSIONS="3"))
+    slots = {"LIVEAVATAR_MAX_SESSIONS": "7", "HEYGEN_MAX_SESSIONS": "3", "ZEGO_MAX_SESSIONS": "5"}
+    (account,) = faces.accounts(load(name, **slots))
     assert (account.vendor, account.most) == (vendor, most)
     assert "SECRET-" not in repr(account)
     assert faces.accounts(load(name))[0].most is None
@@ -69,7 +92,7 @@ def test_account_is_not_needed_where_the_drawn_face_goes_on() -> None:
     assert needed == {"end": True, "local": False}
 
 
-@pytest.mark.parametrize("name", faces.FACES)
+@pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_error_has_a_sentence_that_quotes_nobody(kind: type[AvatarError], name: str) -> None:
     error = kind.__new__(kind)
@@ -79,8 +102,17 @@ def test_every_error_has_a_sentence_that_quotes_nobody(kind: type[AvatarError], 
     assert text.endswith(".")
     assert "{" not in text
     assert "SECRET-" not in text
-    assert faces.FACES[name].title in text
-    assert text != f"{faces.FACES[name].title} has failed." or kind is AvatarError
+    assert ROWS[name].title in text
+    assert text != f"{ROWS[name].title} has failed." or kind is AvatarError
+
+
+@pytest.mark.parametrize(("lasting", "words"), [(True, "ZEGO_AGENT_TTS_PARAMS"), (False, "again")])
+def test_part_of_an_agent_is_named(lasting: bool, words: str) -> None:
+    error = PartFailed("ZEGO", "voice", 2303, lasting=lasting)
+    text = faces.explain(load("zego-agent"), error)
+    assert text
+    assert text.startswith("The voice of ZEGO")
+    assert words in text
 
 
 def test_who_is_asked_to_wait_is_told_how_long() -> None:
@@ -94,6 +126,12 @@ def test_minute_of_the_sandbox_is_no_fault_of_the_network() -> None:
     in_sandbox = faces.explain(load("liveavatar", LIVEAVATAR_SANDBOX="true"), lost)
     assert in_sandbox
     assert "sandbox" in in_sandbox
+
+
+def test_who_cannot_be_verified_is_told_of_with_the_setting_where_there_is_one() -> None:
+    refused = CertificateRefused("Vendor")
+    assert "ZEGO_DRIVE_TLS" in str(faces.explain(load("zego"), refused))
+    assert "ZEGO" not in str(faces.explain(load("heygen"), refused))
 
 
 def test_fault_of_our_own_is_not_blamed_on_the_vendor() -> None:

@@ -50,9 +50,36 @@ def test_file_leaves_the_environment_alone(tmp_path: Path, monkeypatch: pytest.M
     assert "GREETING" not in settings.os.environ
 
 
+AGENT = {
+    "AVATAR": "zego-agent",
+    "ZEGO_APP_ID": "1234567890",
+    "ZEGO_SERVER_SECRET": "x" * 32,
+    "ZEGO_AGENT_LLM_URL": "https://llm.example.com/v1/chat/completions",
+    "ZEGO_AGENT_TTS_PARAMS": '{"app": {"appid": "zego_test", "token": "SECRET-voice"}}',
+}
+
+
+def test_agent_needs_a_voice_and_nothing_goes_on_without_it() -> None:
+    with pytest.raises(settings.SettingsError, match="needs ZEGO_AGENT_TTS_PARAMS"):
+        load(**(AGENT | {"ZEGO_AGENT_TTS_PARAMS": ""}))
+    with pytest.raises(settings.SettingsError, match="built-in brain"):
+        load(**(AGENT | {"ZEGO_AGENT_LLM_URL": ""}), LANGUAGE="de")
+    with pytest.raises(settings.SettingsError, match="AVATAR_ON_START_ERROR=end"):
+        load(**AGENT, AVATAR_ON_START_ERROR="local")
+    assert load(**AGENT, LANGUAGE="de").zego_agent_tts_params == {
+        "app": {"appid": "zego_test", "token": "SECRET-voice"}
+    }
+
+
+def test_keys_of_a_voice_are_secret_and_those_for_trying_out_are_none() -> None:
+    secrets = load(**AGENT).secrets()
+    assert "SECRET-voice" in secrets
+    assert "zego_test" not in secrets
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("AVATAR", "akool"), ("AVATAR", "zego-agent"), ("TTS", "openai"), ("STT", "openai")],
+    [("AVATAR", "akool"), ("TTS", "openai"), ("STT", "openai")],
 )
 def test_planned_value_is_not_in_this_version(name: str, value: str) -> None:
     with pytest.raises(settings.SettingsError, match=f"{name}={value} is not in this version"):
@@ -69,6 +96,10 @@ def test_planned_value_is_not_in_this_version(name: str, value: str) -> None:
         ("LIVEAVATAR_API_URL", "wss://api.example.com"),
         ("LIVEAVATAR_API_URL", "http://api.example.com"),
         ("LIVEAVATAR_SANDBOX", "on"),
+        ("ZEGO_AGENT_ID", "an agent"),
+        ("ZEGO_AGENT_TTS_PARAMS", "app"),
+        ("ZEGO_AGENT_TTS_PARAMS", '["app"]'),
+        ("ZEGO_AGENT_VOICE_ONLY", "maybe"),
         ("STT", "whisper"),
         ("LANGUAGE", "English please"),
         ("MAX_SESSION_SECONDS", "0"),

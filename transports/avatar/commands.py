@@ -17,6 +17,11 @@ class Command:
 
 
 @dataclass(frozen=True, slots=True)
+class Reserve(Command):
+    """Ask for the right to begin an utterance; `Reserved` answers, with this generation."""
+
+
+@dataclass(frozen=True, slots=True)
 class Begin(Command):
     """Speech is about to follow.
 

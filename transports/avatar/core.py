@@ -20,8 +20,8 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum, auto
 
-from .commands import Begin, EndSpeech, Interrupt, Listen, Speak
-from .events import Ended, Event, Interrupted, Played, Started, Talking
+from .commands import Begin, EndSpeech, Interrupt, Listen, Reserve, Speak
+from .events import Ended, Event, Interrupted, Lost, Played, Reserved, Started, Talking
 from .leg import Leg
 from .pacing import LINGER_S
 from .playhead import Playhead
@@ -38,6 +38,10 @@ ACK_GRACE_S = 1.0
 
 FOLLOWED_S = 0.3
 """The same where the next utterance is at the vendor already: its words wait for this end."""
+
+
+MOST_LOSSES = 2
+"""So often in a row is speech said again of which the vendor lost all; then it is given up."""
 
 
 class Speech(Enum):
@@ -91,6 +95,7 @@ class SpeechCore:
         self._run = RunOfSpeech()
         self._reports: list[Report] = []
         self._held_at = 0.0
+        self._losses = 0  # in a row, of which nothing was heard
         self._last_audio_at = 0.0
         self._listening: bool | None = None  # waits for its time
 
@@ -229,6 +234,7 @@ class SpeechCore:
         self._held_at = now
         first = self._utterances[0].id
         self._silence_leg(now)
+        self._pump(now)
         self._reports.append(Cut(first, unheard=True, hold=True))
         self._run.ended(now)
 
@@ -323,6 +329,7 @@ class SpeechCore:
         while self._utterances and self._is_done(self._utterances[0], now):
             done = self._utterances.popleft()
             self._learn_of(done)
+            self._free(done, now)
             # Its start may have become known only now, together with its end.
             heard = done.playhead.at(now)
             self._run.advance(self._reports, now=now, heard=heard, more=True)
@@ -340,8 +347,14 @@ class SpeechCore:
         """Who told nothing of this speech is not waited for with the next."""
         if done.playhead.waited_in_vain:
             self._leg.tells_starts = False
-        if done.begun and not done.vendor_ended and not self._utterances:
+        if done.begun and not done.vendor_ended and not self._begun():
             self._leg.tells_ends = False
+
+    def _free(self, done: Utterance, now: float) -> None:
+        """Another one may begin, where a vendor cuts what is heard by that."""
+        if done.begun and not done.vendor_ended:
+            end = done.playhead.when(done.playhead.sent) or now
+            self._leg.reservation.free_at = end + self._leg.profile.gap_s
 
     def _is_done(self, utterance: Utterance, now: float) -> bool:
         if not utterance.ended or utterance.queue.samples or utterance.lead(now):
@@ -357,10 +370,21 @@ class SpeechCore:
         if self._leg.is_ready:
             self._leg.silence(Interrupt(self._generation, utterance, hold))
             self._leg.deaf_until = now + ACK_GRACE_S
+            self._leg.reservation.forget()  # the next one is granted behind the interrupt
+            self._leg.reservation.free_at = now
+
+    def _reserve(self, leg: Leg, now: float) -> None:
+        """Ask for the next utterance's reservation, where the time for it has come."""
+        if not leg.is_ready or not leg.reservation.is_wanted(now):
+            return
+        in_use = leg is self._leg and (self._begun() or now < leg.reservation.free_at)
+        if leg.profile.reserves_early or not in_use:
+            leg.reservation.ask(self._generation)
+            leg.tell(Reserve(self._generation))
 
     def _silence_leg(self, now: float) -> None:
         """The leg falls silent, and what was not heard is kept."""
-        is_begun = any(u.begun for u in self._utterances)
+        is_begun = self._begun()
         if is_begun or self._leg.talks:
             self._generation += 1
             self._leg.unsay(u.id for u in self._utterances)
@@ -371,7 +395,7 @@ class SpeechCore:
 
     def _take_over(self, now: float) -> None:
         """The other leg's turn has come: nothing that this one was given is unheard."""
-        if self._next_leg is None or any(u.begun for u in self._utterances):
+        if self._next_leg is None or self._begun():
             return
         self._leg, self._next_leg = self._next_leg, None
         self._renew(now)  # at the pace of this leg
@@ -379,6 +403,9 @@ class SpeechCore:
 
     def _pump(self, now: float) -> None:
         """Tell the leg as much as it may know."""
+        for leg in (self._leg, self._next_leg):
+            if leg is not None:
+                self._reserve(leg, now)
         if not self._leg.is_ready or self._speech is Speech.HELD:
             return
         for utterance in self._sendable(now):
@@ -409,8 +436,18 @@ class SpeechCore:
             both_can_be_cut = before is None or (utterance.interruptible and before.interruptible)
             if before is not None and before.lead(now) and not both_can_be_cut:
                 return
+            if not utterance.begun and not self._may_begin(now):
+                return
             yield utterance
             before = utterance
+
+    def _may_begin(self, now: float) -> bool:
+        reservation = self._leg.reservation
+        return not reservation.needed or (reservation.allows(now) and not self._begun())
+
+    def _begun(self) -> bool:
+        """Whether the leg was given something that is not known to be over."""
+        return any(u.begun for u in self._utterances)
 
     def _pump_audio(self, utterance: Utterance, now: float) -> None:
         while size := self._leg.pacing.piece(
@@ -420,9 +457,10 @@ class SpeechCore:
             opening=not utterance.begun,
         ):
             if not utterance.begun:
-                if any(u.begun for u in self._utterances):
+                if self._begun():
                     utterance.playhead.follow()
                 utterance.begun = True
+                self._leg.reservation.forget()
                 begin = Begin(
                     self._generation,
                     utterance.id,
@@ -452,7 +490,9 @@ class SpeechCore:
             case Interrupted():
                 leg.deaf_until = now
                 return True
-            case Started(name) | Played(name, _) | Ended(name):
+            case Reserved(generation):
+                return leg.reservation.grant(generation, now=now)
+            case Started(name) | Played(name, _) | Ended(name) | Lost(name):
                 utterance = self._find(name, now) if leg is self._leg else None
         is_promised = type(event) in leg.profile.acknowledges
         leg.tells_starts |= is_promised and isinstance(event, Started | Played)
@@ -471,7 +511,27 @@ class SpeechCore:
                 leg.talks = False
                 utterance.playhead.finished(now=now)
                 utterance.vendor_ended = True
+            case Lost():
+                leg.talks = False
+                self._say_again(utterance, now)
         return True
+
+    def _say_again(self, utterance: Utterance, now: float) -> None:
+        """Its rest was lost: it goes on from the first sample that was not heard."""
+        self._losses = 0 if utterance.heard(now) > utterance.offset else self._losses + 1
+        self._leg.unsay([utterance.id])
+        self._run.ended(now)
+        if self._losses <= MOST_LOSSES:
+            self._renew(now)
+            return
+        self._losses = 0
+        self._utterances.remove(utterance)
+        if self._current is utterance:
+            self._current = None
+        self._script.drop_words(utterance)  # nobody will hear them
+        self._release(now)
+        if not self._utterances:
+            self._move(Move.ALL_HEARD)
 
     def _find(self, name: str | None, now: float) -> Utterance | None:
         if name is None and (now < self._leg.deaf_until or not self._utterances):
@@ -482,6 +542,7 @@ class SpeechCore:
 
     def _times(self, now: float) -> Iterator[float | None]:
         yield self._run.due()
+        yield self._leg.reservation.due(now)
         if self._speech is Speech.HELD:
             yield self._held_at + HOLD_S
         elif self._utterances:

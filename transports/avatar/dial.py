@@ -3,7 +3,8 @@
 Such an address comes from outside: it is dialled only if it is `wss`, names no user, and resolves
 to the public internet; the address that was looked at is the one that is dialled, redirects are
 not followed, and no proxy of the environment is used. Where the configured API is on this very
-machine, as an emulator is, loopback is allowed too, and `ws`.
+machine, as an emulator is, loopback is allowed too, and `ws`. Certificates are verified; for a
+vendor whose servers have none that can be, `Trust` says what else will do, for this connection.
 """
 
 from __future__ import annotations
@@ -11,16 +12,25 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import ssl
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus, WebSocketException
 
-from .errors import ConnectionLost, UnexpectedReply, VendorRefused, VendorUnreachable
+from .errors import (
+    CertificateRefused,
+    ConnectionLost,
+    UnexpectedReply,
+    VendorRefused,
+    VendorUnreachable,
+)
+from .trust import Pins, Trust, unverified, verifying
 from .undo import finish
 
 LONGEST_URL = 2_048
@@ -49,8 +59,8 @@ class WebSocket:
         self._connection = connection
         self._vendor = vendor
 
-    async def send(self, message: str) -> None:
-        """Send one text message.
+    async def send(self, message: str | bytes) -> None:
+        """Send one message: text, or binary.
 
         Raises:
             ConnectionLost: The connection is gone.
@@ -77,19 +87,38 @@ class WebSocket:
 
 
 @asynccontextmanager
-async def dial(url: str, *, vendor: str, loopback: bool = False) -> AsyncIterator[WebSocket]:
+async def dial(
+    url: str,
+    *,
+    vendor: str,
+    loopback: bool = False,
+    trust: Trust = Trust.VERIFY,
+    pins: Pins | None = None,
+) -> AsyncIterator[WebSocket]:
     """Connect on entering, and close on leaving.
 
     Args:
         url: What the vendor returned; a secret, since it may be all that a caller has to know.
         vendor: Its name, for errors.
         loopback: Whether the configured API is on this machine.
+        trust: Whom to believe that they are the vendor.
+        pins: The certificates that are known; needed to `PIN`.
 
     Raises:
         UnexpectedReply: The address must not be dialled.
         VendorRefused, VendorUnreachable: It was dialled in vain.
+        CertificateRefused: It may not be the vendor who answers; nothing was said to them.
     """
-    connection = await _connect(_split(url, vendor), url, vendor, loopback)
+    to = _split(url, vendor)
+    trust.warn(vendor)
+    context = (unverified if trust is Trust.OFF else verifying)() if to.scheme == "wss" else None
+    try:
+        connection = await _connect(to, url, vendor, loopback, context)
+    except CertificateRefused:
+        if trust is not Trust.PIN or pins is None:
+            raise
+        pinned = _pinned(vendor, to.hostname or "", pins)
+        connection = await _connect(to, url, vendor, loopback, unverified(), pinned)
     try:
         yield WebSocket(connection, vendor)
     finally:
@@ -97,13 +126,34 @@ async def dial(url: str, *, vendor: str, loopback: bool = False) -> AsyncIterato
             await finish(connection.close(), within_s=CLOSE_TIMEOUT_S + 1.0)
 
 
-async def _connect(to: SplitResult, url: str, vendor: str, loopback: bool) -> ClientConnection:
+def _pinned(vendor: str, host: str, pins: Pins) -> type[ClientConnection]:
+    """Looks at the certificate before anything is said: the address itself holds a secret."""
+
+    class Pinned(ClientConnection):
+        async def handshake(self, *args: Any, **more: Any) -> None:
+            tls = self.transport.get_extra_info("ssl_object")
+            pins.check(vendor, host, tls.getpeercert(binary_form=True))
+            await super().handshake(*args, **more)
+
+    return Pinned
+
+
+async def _connect(
+    to: SplitResult,
+    url: str,
+    vendor: str,
+    loopback: bool,
+    context: ssl.SSLContext | None,
+    connection: type[ClientConnection] = ClientConnection,
+) -> ClientConnection:
     tcp: socket.socket | None = None
     try:
         async with asyncio.timeout(DIAL_TIMEOUT_S):
             tcp = await _reach(await _resolve(to, vendor, loopback))
             return await connect(
                 url,
+                ssl=context,
+                create_connection=connection,
                 sock=tcp,  # with a socket given, no redirect is followed
                 proxy=None,
                 compression=None,  # base64 of speech: it would cost time and save nothing
@@ -121,6 +171,9 @@ async def _connect(to: SplitResult, url: str, vendor: str, loopback: bool) -> Cl
         if status < 400:
             raise UnexpectedReply(vendor, "an address that leads to another one") from None
         raise VendorUnreachable(vendor, status) from None
+    except ssl.SSLCertVerificationError:
+        _close(tcp)
+        raise CertificateRefused(vendor) from None
     except (OSError, WebSocketException):  # a timeout is an OSError
         _close(tcp)
         raise VendorUnreachable(vendor) from None

@@ -7,10 +7,19 @@
     │   ├── KeyRefused      to the key
     │   ├── NoCredits       there is nothing left to pay with
     │   ├── TooManySessions as many run as the account may have           (retryable)
+    │   ├── NoCapacity      the vendor has no room for one more now       (retryable)
+    │   ├── TrialOver       its trial credentials are good no longer, or not for this
     │   ├── AvatarNotFound  to the avatar
+    │   ├── NotEnabled      the account lacks the service
+    │   ├── ClockOff        to the time of our clock
     │   └── RateLimited     too many calls                                (retryable)
+    ├── CertificateRefused  the control connection's certificate cannot be trusted
+    ├── NotStarted          accepted, and then not begun                  (retryable)
     ├── NeverReady          opened, and not ready by the deadline
     ├── ConnectionLost      the control connection ended in mid-session   (retryable)
+    ├── EndedByVendor       the session is over, and it was not us who ended it   (retryable)
+    ├── PartFailed          ears, language model or voice of the vendor's did not do their work
+    ├── NeverNamed          it may run, and nothing is known that would stop it
     ├── NoSlotLeft          we have as many sessions as we allow ourselves     (retryable)
     └── JournalUnusable     what is paid for cannot be noted down, so it is not opened
 
@@ -90,10 +99,35 @@ class TooManySessions(VendorRefused):
     says = "already runs as many sessions as this account may have, and refused"
 
 
+class NoCapacity(VendorRefused):
+    """The vendor itself has nothing left to show one more avatar with."""
+
+    retryable = True
+    says = "has no room for one more avatar now, and refused"
+
+
+class TrialOver(VendorRefused):
+    """Credentials for trying it out have had their time, or are not good for what is asked."""
+
+    says = "takes its trial credentials no longer, or not for this, and refused"
+
+
 class AvatarNotFound(VendorRefused):
     """There is no such avatar, it is another account's, or it is too old."""
 
     says = "cannot show this avatar, and refused"
+
+
+class NotEnabled(VendorRefused):
+    """The service is not enabled for the account."""
+
+    says = "is not enabled for this account, and refused"
+
+
+class ClockOff(VendorRefused):
+    """Calls are signed with the time, and ours is not the vendor's."""
+
+    says = "has another time than this machine's clock, and refused"
 
 
 class RateLimited(VendorRefused):
@@ -111,6 +145,19 @@ class RateLimited(VendorRefused):
     def __init__(self, vendor: str, status: int, retry_after_s: float | None = None) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(vendor, status)
+
+
+class NotStarted(AvatarError):
+    """The vendor took the session on, and could not start it.
+
+    Args:
+        vendor: The vendor's name.
+    """
+
+    retryable = True
+
+    def __init__(self, vendor: str) -> None:
+        super().__init__(f"{vendor} could not start the avatar")
 
 
 class NeverReady(AvatarError):
@@ -136,6 +183,63 @@ class ConnectionLost(AvatarError):
 
     def __init__(self, vendor: str) -> None:
         super().__init__(f"the connection to {vendor} was lost")
+
+
+class EndedByVendor(AvatarError):
+    """The session is over, and it was not us who ended it.
+
+    Args:
+        vendor: The vendor's name.
+        code: The vendor's own for why, where it says so.
+    """
+
+    retryable = True
+
+    def __init__(self, vendor: str, code: int | None = None) -> None:
+        self.code = code
+        super().__init__(f"{vendor} has ended the session" + (f" with {code}" if code else ""))
+
+
+class PartFailed(AvatarError):
+    """A part of the vendor's own pipeline did not do its work; the session goes on.
+
+    Args:
+        vendor: The vendor's name.
+        part: What people call it, such as "voice".
+        code: The vendor's own for why.
+        lasting: Whether it will not do better by itself: its key is refused, or not paid for.
+    """
+
+    def __init__(self, vendor: str, part: str, code: int, *, lasting: bool = False) -> None:
+        self.part = part
+        self.code = code
+        self.lasting = lasting
+        super().__init__(f"the {part} of {vendor} failed with {code}")
+
+
+class NeverNamed(AvatarError):
+    """The vendor's reply was lost, and with it the only id by which the session can be stopped.
+
+    Args:
+        vendor: The vendor's name.
+    """
+
+    def __init__(self, vendor: str) -> None:
+        super().__init__(f"{vendor} has not said by what id it can be stopped")
+
+
+class CertificateRefused(AvatarError):
+    """Nobody can tell who answers at the control connection's address.
+
+    Args:
+        vendor: The vendor's name.
+        changed: Whether another certificate was known there; else it cannot be verified.
+    """
+
+    def __init__(self, vendor: str, *, changed: bool = False) -> None:
+        self.changed = changed
+        what = "is another one than before" if changed else "cannot be verified"
+        super().__init__(f"the certificate of {vendor}'s control connection {what}")
 
 
 class NoSlotLeft(AvatarError):

@@ -31,6 +31,13 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """The vendor dropped what it had of this `utterance`, and nobody has asked for that."""
+
+    utterance: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Talking:
     """Whether the vendor says that the avatar is talking (`on`), whatever it says."""
 
@@ -44,4 +51,11 @@ class Interrupted:
     utterance: str | None = None
 
 
-Event = Started | Played | Ended | Talking | Interrupted
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """One utterance may begin: the answer to the `Reserve` of this `generation`."""
+
+    generation: int
+
+
+Event = Started | Played | Ended | Lost | Talking | Interrupted | Reserved

@@ -40,8 +40,9 @@ from .vendor import short
 
 __all__ = ["Entry", "Journal", "Standing", "reap"]
 
-LOCKED_S = 2.0
-"""How long another process may keep the file for itself."""
+LOCKED_S = 5.0
+"""How long other processes may keep the file for themselves. A write waits for the disk, some 20 ms
+where that is busy, and whoever waits is not served in order: two hundred at once take seconds."""
 
 REAP_S = 10.0
 """How long the start of a bot may wait for what dead ones have left."""
@@ -130,6 +131,11 @@ class Journal:
         given = os.environ.get("XDG_STATE_HOME", "")
         base = Path(given) if Path(given).is_absolute() else Path.home() / ".local" / "state"
         return cls(base / "avatarbot")
+
+    @property
+    def folder(self) -> Path | None:
+        """Where it is kept, for what else this user's processes have to know together."""
+        return self._folder
 
     # Slots
 

@@ -6,9 +6,10 @@ from collections import deque
 from collections.abc import Iterable
 from enum import Enum, auto
 
-from .commands import Begin, Command, EndSpeech, Interrupt, Speak
+from .commands import Begin, Command, EndSpeech, Interrupt, Reserve, Speak
 from .events import Ended, Played, Started
 from .pacing import Pacing
+from .reservation import Reservation
 from .vendor import Profile
 
 
@@ -35,6 +36,7 @@ class Leg:
         tells_starts: Whether it tells when speech begins to be heard, as far as is known; who was
             waited for in vain is waited for again when they have told one.
         tells_ends: The same of when it was heard to its end.
+        reservation: Of the next utterance.
     """
 
     def __init__(self, profile: Profile) -> None:
@@ -44,6 +46,7 @@ class Leg:
         self.deaf_until = 0.0
         self.tells_starts = not profile.acknowledges.isdisjoint({Started, Played})
         self.tells_ends = Ended in profile.acknowledges
+        self.reservation = Reservation(profile)
         self._connection = Connection.OPENING
         self._outbox: deque[Command] = deque()
 
@@ -77,8 +80,11 @@ class Leg:
         self._outbox.append(command)
 
     def silence(self, interrupt: Interrupt) -> None:
-        """Ahead of all else; an interrupt that still waits would say the same."""
-        waiting = (c for c in self._outbox if not isinstance(c, Interrupt))
+        """Ahead of all else; an interrupt that still waits would say the same.
+
+        What is to be reserved is so behind it.
+        """
+        waiting = (c for c in self._outbox if not isinstance(c, (Interrupt, Reserve)))
         self._outbox = deque([interrupt, *waiting])
         self.talks = False
 

@@ -306,6 +306,19 @@ class AvatarOutput(FrameProcessor):
         """What the page reports of the avatar; see `AvatarTransport.page_says`."""
         self._stage.page_says(kind, data)
 
+    @property
+    def is_open(self) -> bool:
+        """See `AvatarTransport.is_open`."""
+        return self._stage.is_open
+
+    async def face(self) -> Opened | None:
+        """See `AvatarTransport.face`."""
+        return await self._stage.face()
+
+    async def dismiss(self) -> None:
+        """See `AvatarTransport.dismiss`."""
+        await self._stage.dismiss()
+
     def _opened(self, session: Opened) -> None:
         self.create_task(self._call_event_handler("on_session_opened", session.limit_s))
 

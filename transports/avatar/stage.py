@@ -70,13 +70,16 @@ class Stage:
         ]
         self._face = self._sessions[0]
         self._stand_in = self._sessions[1] if stand_in else None
+        self._has_begun = False
         self._was_ready = False
         self._watched = False  # the page can show it, and asks where it is
         self._joined = False  # the page shows it
-        self._viewer: Mapping[str, str] = {}
+        self._face_session: Opened | None = None
+        self._face_known = asyncio.Event()  # whether it is there, or will not be
 
     def start(self, user_leg: UserLeg) -> None:
         """Open the sessions, each in a task of its own."""
+        self._has_begun = True
         for session in self._sessions:
             session.vendor.attach(user_leg)
             if session is not self._face or not self._opens_when_watched:
@@ -85,8 +88,27 @@ class Stage:
 
     async def aclose(self) -> None:
         """Close now, and wait until what was opened is closed."""
+        self._lose_face()
         await asyncio.gather(*(session.aclose() for session in self._sessions))
         await self.clock.aclose()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the vendor's session is."""
+        return self._face_session is not None
+
+    async def face(self) -> Opened | None:
+        """Have the vendor's session opened, if it is not; None where it cannot be had any more."""
+        self._open_face()
+        await self._face_known.wait()
+        return self._face_session
+
+    async def dismiss(self) -> None:
+        """Close the vendor's session for good, and wait for that; the stand-in goes on alone."""
+        self._joined = self._opens_when_watched = False
+        self._cast()
+        self._lose_face()
+        await self._face.aclose()
 
     def is_face(self, leg: Leg) -> bool:
         """Whether this leg is the vendor's."""
@@ -123,7 +145,8 @@ class Stage:
         """The page can be told where the face is."""
         if session is self._face:
             self._opened(as_what)
-            self._viewer = as_what.viewer
+            self._face_session = as_what
+            self._face_known.set()
             self._tell_viewer()
 
     def ready(self, session: AvatarSession) -> None:
@@ -134,6 +157,8 @@ class Stage:
 
     async def failed(self, session: AvatarSession, error: AvatarError) -> None:
         """Go on without a face that never was there, if that was asked for."""
+        if session is self._face:
+            self._lose_face()
         if session is self._face and not self._was_ready and self._goes_on_without:
             await self._failed(error, False)
         else:
@@ -150,16 +175,22 @@ class Stage:
 
     def _open_face(self) -> None:
         opens, self._opens_when_watched = self._opens_when_watched, False
-        if opens and not self._face.leg.is_closed:
-            self._face.start()
+        if opens and self._has_begun and not self._face.leg.is_closed:
+            self._face.start()  # before that it is opened with the others
+
+    def _lose_face(self) -> None:
+        self._face_session = None
+        self._face_known.set()
 
     def _wake(self) -> None:
         for session in self._sessions:
             session.wake()
 
     def _tell_viewer(self) -> None:
-        if self._watched and self._viewer:
-            self._show(self._viewer)
+        if self._watched and self._face_session:
+            viewer = self._face.vendor.viewer(self._face_session)
+            if viewer:
+                self._show(viewer)
 
     def _cast(self) -> None:
         if self._stand_in is None:

@@ -10,7 +10,7 @@ from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.transports.base_transport import BaseTransport
 
 from .output import READY_TIMEOUT_S, AvatarOutput
-from .vendor import Vendor
+from .vendor import Opened, Vendor
 
 __all__ = ["AvatarTransport"]
 
@@ -29,6 +29,9 @@ class AvatarTransport(BaseTransport):
         opens_when_watched: The vendor's session is not opened before a page asks for it.
         hold_on_voice: Fall silent as soon as a voice is heard; see `AvatarOutput`.
         ready_timeout_s: How long the vendor may take until it can be told anything, in seconds.
+
+    Attributes:
+        vendor: As given.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class AvatarTransport(BaseTransport):
         ready_timeout_s: float = READY_TIMEOUT_S,
     ) -> None:
         super().__init__(input_name=None, output_name=None)
+        self.vendor = vendor
         self._input = IdentityFilter()
         self._output = AvatarOutput(
             vendor,
@@ -64,6 +68,23 @@ class AvatarTransport(BaseTransport):
             data: Its fields; docs/frames.md lists them.
         """
         self._output.page_says(kind, data)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the vendor's session is open now."""
+        return self._output.is_open
+
+    async def face(self) -> Opened | None:
+        """The vendor's session, once it is open.
+
+        It is opened where it waits for somebody to watch, as by `avatar-watch`. None: it could not
+        be, or is over.
+        """
+        return await self._output.face()
+
+    async def dismiss(self) -> None:
+        """Close the vendor's session for good; the stand-in carries the speech from here on."""
+        await self._output.dismiss()
 
     def output(self) -> AvatarOutput:
         """The processor that belongs between the TTS and the user leg's output."""

@@ -31,6 +31,11 @@ class Profile:
         start_delay_s: From the first sample sent to the first one heard, where nothing tells.
         acknowledges: The events that this vendor is known to send.
         keep_alive_s: Longest time without a message, or None.
+        reserves: Whether an utterance has to be reserved before it begins, and cuts the one before
+            instead of queueing behind it (docs/decisions/0012): it begins when that was heard.
+        reserves_early: Whether that may be asked for while speech is heard, or when it was.
+        reservation_s: How long a reservation is good for.
+        gap_s: How much longer to wait where the vendor did not tell the end of the one before.
     """
 
     sample_rate: int = 24_000
@@ -41,6 +46,10 @@ class Profile:
     start_delay_s: float = 0.2
     acknowledges: frozenset[type[Event]] = frozenset()
     keep_alive_s: float | None = None
+    reserves: bool = False
+    reserves_early: bool = False
+    reservation_s: float = 540.0
+    gap_s: float = 0.0
 
     def samples(self, seconds: float) -> int:
         """The number of samples that last `seconds`."""
@@ -54,8 +63,7 @@ class Opened:
     Attributes:
         id: The vendor's; its beginning is fit for a log (`short`).
         secrets: Tokens and signed addresses by name. They stay out of every log and error.
-        viewer: What a page needs to show the avatar, and nothing that allows more: the `kind` of
-            its room, the address, and a token that is good for this session only.
+        viewer: What `Vendor.viewer` has to say, where that is known once and for all.
         limit_s: After how many seconds the vendor ends it by itself, where it says so.
     """
 
@@ -65,9 +73,13 @@ class Opened:
     limit_s: float | None = None
 
 
+OURS = "avatarbot-"
+"""What a session's id begins with where it is us who choose it."""
+
+
 def short(session: str) -> str:
     """As much of a session's id as tells it from others. The whole may be all that opens it."""
-    return session[:8]
+    return session.removeprefix(OURS)[:8]
 
 
 class Socket(Protocol):
@@ -148,6 +160,13 @@ class Vendor(Protocol):
 
     async def close(self, session: Opened) -> None:
         """Stop the session; harmless when it is stopped already."""
+
+    def viewer(self, session: Opened) -> Mapping[str, str]:
+        """What a page needs to show the avatar, each time that it asks.
+
+        Nothing where there is no room, and nothing that allows more: the `kind` of its room, the
+        address, and a token that is good for this session only.
+        """
 
     def dial(self, session: Opened) -> AbstractAsyncContextManager[Socket]:
         """The control connection.

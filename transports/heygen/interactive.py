@@ -11,9 +11,11 @@ from typing import Any, Literal
 
 from ..avatar.errors import VendorRefused
 from ..avatar.journal import Journal
+from ..avatar.journaled import Named
+from ..avatar.rest import optional_seconds, optional_texts, text_of
 from ..avatar.vendor import Opened, Profile
-from .rest import Rest, optional_seconds, optional_texts, text_of
-from .vendor import ADVISED, GONE, HeyGenVendor, Named, livekit_viewer
+from .rest import Rest
+from .vendor import ADVISED, GONE, HeyGenVendor, livekit_viewer
 
 API_URL = "https://api.heygen.com"
 

@@ -1,36 +1,23 @@
-"""What the three generations have in common: how a session is opened, dialled and closed.
+"""What the three generations have in common: the key, the control socket, the viewer's room.
 
 Each opens in two calls. The first names a session (and, at HeyGen, may cost already), the second
-starts it. Between them the journal gets the name. Whatever happens from then on, the session is
-stopped: a call that may have started it is waited for before it is stopped, since a stop that
-overtakes its start stops nothing.
+starts it.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 
-from loguru import logger
-
-from ..avatar.account import Account
 from ..avatar.dial import dial
-from ..avatar.errors import (
-    AvatarError,
-    JournalUnusable,
-    RateLimited,
-    UnexpectedReply,
-    VendorRefused,
-)
+from ..avatar.errors import UnexpectedReply, VendorRefused
 from ..avatar.events import Ended, Interrupted, Started, Talking
-from ..avatar.journal import Entry, Journal, reap
-from ..avatar.undo import finish
-from ..avatar.vendor import Opened, Profile, Socket, UserLeg, short
-from .rest import NotConnected, Rest, check_address, is_loopback
+from ..avatar.journal import Journal
+from ..avatar.journaled import JournaledVendor
+from ..avatar.rest import is_loopback
+from ..avatar.vendor import Opened, Profile, Socket
+from .rest import Rest
 from .wire import ControlWire
 
 ADVISED = Profile(
@@ -56,44 +43,20 @@ FASTEST = Profile(
 """The first frame of the TTS leaves at once; 0.4 s less to wait, if the vendor bears it."""
 
 CONTROL_URL = "control_url"
-UNDO_S = 5.0
 GONE = (404, 410)
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
-    """A session that has an id, and is not started."""
-
-    id: str
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
-    limit_s: float | None = None
-
-
-class _NotWanted(AvatarError):
-    """Nobody waits for the session any more."""
-
-
-class HeyGenVendor:
+class HeyGenVendor(JournaledVendor[Rest]):
     """One session; the generations below fill in their calls.
 
     Args:
         name: For logs and errors.
         api_key: Pays.
-        api_url: Address of the API.
-        profile: How the avatar is spoken to.
-        journal: Where paid sessions are noted; this user's own by default.
-        max_sessions: How many sessions the account may have at once, counted in the journal; None
-            leaves it to the vendor.
+        api_url, profile, journal, max_sessions: See `JournaledVendor`.
 
     Raises:
         ValueError: The key cannot be one, or the address would show it to others.
     """
-
-    limit_s = 3_600.0
-    """The longest time that the vendor lets a session run, as far as is known."""
-
-    naming_costs = True
-    """Whether the call that names a session may already cost something."""
 
     def __init__(
         self,
@@ -107,195 +70,31 @@ class HeyGenVendor:
     ) -> None:
         if not re.fullmatch(r"[!-~]+", api_key):
             raise ValueError(f"{name} takes an API key: printable characters without a space")
-        self.name = name
-        self.profile = profile
-        self._key = api_key
-        self._url = check_address(api_url)
-        self._journal = Journal.of_this_user() if journal is None else journal
-        self._max_sessions = max_sessions
-        self._wanted = True
-        self._at_stake = False  # whether a call that may cost something was made
-        self._entries: dict[str, str] = {}
-
-    # What the generations fill in
-
-    async def _name(self, rest: Rest) -> Named:
-        raise NotImplementedError
-
-    async def _start(self, rest: Rest, named: Named) -> Opened:
-        raise NotImplementedError
-
-    async def _stop(self, rest: Rest, session: str) -> None:
-        raise NotImplementedError
-
-    async def _active(self, rest: Rest) -> list[str]:
-        raise NotImplementedError
+        super().__init__(
+            name,
+            key=api_key,
+            api_url=api_url,
+            profile=profile,
+            journal=journal,
+            max_sessions=max_sessions,
+        )
 
     def wire(self) -> ControlWire:
         """A fresh codec for one connection."""
         return ControlWire(self.name)
-
-    # `Vendor`
-
-    def attach(self, user_leg: UserLeg) -> None:
-        """Nothing is sent there: the person hears the avatar in the vendor's room."""
-
-    def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
-        """The vendor itself tells what was heard."""
-
-    def mouth(self, visemes: Mapping[str, Any]) -> None:
-        """The vendor's face has a mouth of its own."""
-
-    async def open(self) -> Opened:
-        """Create and start a session.
-
-        Raises:
-            AvatarError: and then nothing is left open that the vendor lets us name.
-        """
-        opening = asyncio.create_task(self._open(), name=f"{self.name} opening")
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            self._wanted = False
-            if not self._at_stake:
-                opening.cancel()
-            with suppress(TimeoutError):
-                await finish(self._take_back(opening), within_s=UNDO_S)
-            raise
-
-    async def close(self, session: Opened) -> None:
-        """Stop the session.
-
-        Raises:
-            AvatarError: The vendor has not confirmed it; the journal still names the session.
-        """
-        await self.stop(session.id)
-        await self._strike(session.id)
 
     def dial(self, session: Opened) -> AbstractAsyncContextManager[Socket]:
         """The control socket, at the address that the vendor returned."""
         address = session.secrets[CONTROL_URL]
         return dial(address, vendor=self.name, loopback=is_loopback(self._url))
 
-    # Sessions of others
-
-    async def stop(self, session: str) -> None:
-        """Stop a session by its id; returns once the vendor has confirmed it.
-
-        Args:
-            session: The vendor's id.
-
-        Raises:
-            AvatarError: It is not known to be stopped.
-        """
-        async with self._rest() as rest:
-            try:
-                await self._stop(rest, session)
-            except VendorRefused as error:
-                if not await self._is_gone(rest, session, error):
-                    raise
-
-    async def active_sessions(self) -> list[str]:
-        """The ids of all sessions of the account that run now, whoever opened them.
-
-        Raises:
-            AvatarError
-        """
-        async with self._rest() as rest:
-            return await self._active(rest)
-
-    @property
-    def account(self) -> Account:
-        """Who pays, for who keeps the account's sessions in order."""
-        return Account(self.name, self._key, self.stop, self.active_sessions, self._max_sessions)
-
-    async def reap(self) -> list[Entry]:
-        """Stop what dead processes of this account have left open; for the start of a bot.
-
-        Returns:
-            What may still run, until the vendor's own limit.
-
-        Raises:
-            JournalUnusable
-        """
-        return await reap(self._journal, self.name, self._key, self.stop)
-
     # Inside
 
-    async def _open(self) -> Opened:
-        entry = await self._journal.intend(
-            self.name,
-            self._key,
-            limit_s=self.limit_s,
-            most=self._max_sessions,
-            costs=self.naming_costs,
-        )
-        async with self._heeding(), self._rest() as rest:
-            self._at_stake = self.naming_costs
-            try:
-                named = await self._name(rest)
-            except BaseException as error:
-                if not self.naming_costs or isinstance(error, VendorRefused | NotConnected):
-                    with suppress(JournalUnusable):  # what went wrong first is what counts
-                        await self._journal.strike(entry)
-                raise
-            self._entries[named.id] = entry
-            try:
-                await self._journal.name(entry, named.id)
-                if not self._wanted:
-                    raise _NotWanted
-                self._at_stake = True
-                opened = await self._start(rest, named)
-                if opened.limit_s is not None:
-                    with suppress(JournalUnusable):  # it is noted, with a limit that we know
-                        await self._journal.limit(entry, opened.limit_s)
-                return opened
-            except BaseException:
-                await self._undo(named.id)
-                raise
-
-    @asynccontextmanager
-    async def _heeding(self) -> AsyncIterator[None]:
-        """Around what the vendor is asked: if it says when to come again, nobody does before."""
-        try:
-            yield
-        except RateLimited as error:
-            if error.retry_after_s:
-                with suppress(JournalUnusable):  # what went wrong first is what counts
-                    await self._journal.hold_off(self.name, self._key, error.retry_after_s)
-            raise
-
-    async def _undo(self, session: str) -> None:
-        async def undo() -> None:
-            await self.stop(session)
-            await self._strike(session)
-
-        try:
-            await finish(undo(), within_s=UNDO_S)
-        except (AvatarError, TimeoutError) as error:
-            why = error or "no answer"
-            logger.warning(f"{self.name} session {short(session)} could not be stopped: {why}")
-
-    async def _take_back(self, opening: asyncio.Task[Opened]) -> None:
-        try:
-            opened = await opening
-        except (AvatarError, asyncio.CancelledError):
-            return  # it has cleaned up after itself
-        await self._undo(opened.id)
-
-    async def _strike(self, session: str) -> None:
-        if entry := self._entries.pop(session, None):
-            await self._journal.strike(entry)
-
     async def _is_gone(self, rest: Rest, session: str, refusal: VendorRefused) -> bool:
-        """Whether a stop was refused because there is nothing to stop."""
         return refusal.status in GONE
 
     def _rest(self) -> Rest:
-        return Rest(self.name, self._url, self._headers())
-
-    def _headers(self) -> Mapping[str, str]:
-        return {"X-Api-Key": self._key}
+        return Rest(self.name, self._url, {"X-Api-Key": self._key})
 
     def _room(self, secrets: Mapping[str, str], address: str) -> Mapping[str, str]:
         """Checks that there is a control address among what was returned."""

@@ -76,6 +76,10 @@ class LocalVendor:
     async def close(self, session: Opened) -> None:
         """Nothing to close."""
 
+    def viewer(self, session: Opened) -> Mapping[str, str]:
+        """The page draws it: there is no room to go to."""
+        return {}
+
     @asynccontextmanager
     async def dial(self, session: Opened) -> AsyncIterator[_PageSocket]:
         """The user leg is the connection."""

@@ -15,9 +15,8 @@ from pipecat.frames.frames import (
 )
 from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
 
-from emulators.heygen.emulator import Said
-from emulators.heygen.playback import RATE_HZ, Phase, Utterance
-from emulators.heygen.record import Interruption, Record
+from emulators.playback import RATE_HZ, Phase, Said, Utterance
+from emulators.record import Interruption, Record
 
 LATENCY_S = 0.03
 REPORT_S = 0.1

@@ -186,6 +186,7 @@ async def ready(row: Row, side: Any) -> None:
         await side.until(
             lambda: side.sessions and side.session().avatar.state.name == "IDLE", DEADLINE_S
         )
+        await side.until(lambda: side.record.connections, DEADLINE_S)
 
 
 async def all_heard(side: Side, within_s: float = 10.0) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -249,6 +250,9 @@ async def cut_once(row: Row, bot: Bot, side: Any, random: Random, into: Cuts) ->
             await side.until(lambda: len(side.interruptions()) > interrupts, 3.0)
         except TimeoutError:
             into.unsent.append(about)
+    if unheard and row.stays:  # its interrupt travels by REST: it plays on for a moment
+        with suppress(TimeoutError):
+            await side.until(lambda: len(side.interruptions()) > interrupts, 0.3)
     reached = len(stream(side))
     told = bot.words(after=seen)
     await bot.say(NEXT)

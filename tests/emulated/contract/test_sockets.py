@@ -31,7 +31,7 @@ from tests.emulated.contract.stage import (
     together,
     voice,
 )
-from tests.emulated.contract.vendors import BY_REST, OVER_A_SOCKET, Row
+from tests.emulated.contract.vendors import BY_REST, DRIVEN, OVER_A_SOCKET, Row
 from transports.avatar import ConnectionLost, UnexpectedReply, VendorUnreachable
 
 pytestmark = pytest.mark.asyncio
@@ -49,6 +49,7 @@ async def connecting(bot: Bot, side: Any) -> None:
 
 async def idle(bot: Bot, side: Any) -> None:
     await side.until(lambda: side.session().avatar.state.name == "IDLE", NOTICED_S)
+    await connecting(bot, side)
 
 
 async def listening(bot: Bot, side: Any) -> None:
@@ -88,15 +89,22 @@ LOSSES: dict[str, dict[str, Any]] = {
 }
 
 
+LOST = [(state, how) for state in STATES for how in LOSSES]
+LOST_IN_SPEECH = [
+    *((in_mid_speech, how) for how in LOSSES),
+    *((state, "over") for state in (idle, sealed, interrupted)),
+]
+"""What is a loss where a connection may come and go between utterances."""
+
+
 @OVER_A_SOCKET
-async def test_a_connection_that_is_lost_in_any_state_is_an_error_and_the_session_stopped(
+async def test_a_connection_that_is_lost_where_it_is_needed_is_an_error_and_the_session_stopped(
     row: Row, tmp_path: Path
 ) -> None:
     await together(
         *(
-            (f"{how} while {state.__name__}", loses(row, tmp_path, state, loss))
-            for state in STATES
-            for how, loss in LOSSES.items()
+            (f"{how} while {state.__name__}", loses(row, tmp_path, state, LOSSES[how]))
+            for state, how in (LOST_IN_SPEECH if row.stays else LOST)
         )
     )
 
@@ -119,6 +127,40 @@ async def loses(
         assert len(bot.before.frames(ErrorFrame)) == 1
         edges = [BotStartedSpeakingFrame, BotStoppedSpeakingFrame]
         assert bot.told == edges * (len(bot.told) // 2)
+
+
+@DRIVEN
+async def test_a_connection_that_is_lost_between_utterances_is_made_again_and_nobody_notices(
+    row: Row, tmp_path: Path
+) -> None:
+    await together(
+        *(
+            (f"{how} while {state.__name__}", loses_nothing(row, tmp_path, state, LOSSES[how]))
+            for state in (idle, sealed, interrupted)
+            for how in LOSSES
+            if how != "over"
+        )
+    )
+
+
+async def loses_nothing(
+    row: Row,
+    folder: Path,
+    state: Callable[[Bot, Any], Awaitable[None]],
+    loss: dict[str, Any],
+) -> None:
+    async with running(row, folder, connected_delay_ms=5) as (bot, side):
+        await state(bot, side)
+        side.script(**loss)
+        await side.until(lambda: not side.session().lines, NOTICED_S)
+        for _ in range(2):
+            await bot.say(NEXT)
+        said = len(bot.after.frames(LLMFullResponseEndFrame))
+        await bot.has_said(said + 2 if state is not sealed else 3)
+        await all_heard(side)
+        assert stream(side).endswith(NEXT + NEXT)
+        assert bot.before.frames(ErrorFrame) == []
+        assert not any(each.cut for each in side.heard()[-2:])
 
 
 # Slow

@@ -54,7 +54,7 @@ async def test_every_sample_of_any_utterance_is_heard_once_and_in_order(
     row: Row, tmp_path: Path, utterances: int
 ) -> None:
     random = Random(utterances)
-    lengths = [1, 2, 479, 481, 60 * RATE_HZ] + [
+    lengths = [1, 2, 479, 481, (60 if row.tells else 5) * RATE_HZ] + [
         round(10 ** random.uniform(0, 5)) for _ in range(utterances)
     ]
     async with running(row, tmp_path, **QUICK) as (bot, side):

@@ -24,7 +24,7 @@ from tests.emulated.contract.stage import (
     together,
     voice,
 )
-from tests.emulated.contract.vendors import LOCAL, OVER_A_SOCKET, REMOTE, Row
+from tests.emulated.contract.vendors import CONTROLLED, LOCAL, REMOTE, Row
 
 pytestmark = pytest.mark.asyncio
 
@@ -141,7 +141,7 @@ def malformed() -> Iterator[str | bytes]:
 UNKNOWN = ("agent.state", "agent.something_new", "quota.updated")
 
 
-@OVER_A_SOCKET
+@CONTROLLED
 async def test_what_is_not_understood_ends_nothing_and_is_warned_of_once(
     row: Row, tmp_path: Path
 ) -> None:

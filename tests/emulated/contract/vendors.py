@@ -17,9 +17,10 @@ import pytest
 
 from emulators.heygen import Emulator
 from emulators.heygen import serve as heygen
-from emulators.heygen.emulator import Said
-from emulators.heygen.record import Interruption
+from emulators.playback import Said
+from emulators.record import Interruption
 from tests.emulated.contract.page import page
+from tests.emulated.contract.zego import zego, zego_vendor
 from transports.avatar.journal import Journal
 from transports.avatar.vendor import Vendor
 from transports.heygen import AlphaVendor, InteractiveVendor, LiveAvatarVendor
@@ -58,6 +59,9 @@ class Row:
         interrupt: The message that interrupts.
         edge_s: For so long we may not know that the last sample was heard, or believe it too soon:
             then an interrupt and none are both right. In seconds.
+        noted: What the journal names one of its sessions.
+        tells: Whether it tells what was heard; else the model says so, in real time.
+        stays: Whether a connection that is lost between utterances is made again, unnoticed.
     """
 
     name: str
@@ -67,6 +71,9 @@ class Row:
     end: str | None = None
     interrupt: str | None = None
     edge_s: float = 0.03
+    noted: Callable[[Any], str] = lambda session: session.id
+    tells: bool = True
+    stays: bool = False
 
 
 def _heygen(make: Callable[..., Vendor], service: str, emulator: Emulator, folder: Path) -> Vendor:
@@ -101,12 +108,29 @@ def _streaming(make: Callable[..., Vendor], end: str | None, edge_s: float) -> R
     )
 
 
+def _zego(name: str, edge_s: float, *, tells: bool) -> Row:
+    return Row(
+        name,
+        partial(zego, tells=tells),
+        zego_vendor,
+        ("CreateDigitalHumanStreamTask", "DriveByWsStream", "StopDigitalHumanStreamTask"),
+        "Stop",
+        "InterruptDriveTask",
+        edge_s,
+        noted=lambda task: task.terms.stream,
+        tells=tells,
+        stays=True,
+    )
+
+
 LITE, INTERACTIVE, ALPHA = (
     _lite("S"),
     _streaming(InteractiveVendor, "agent.speak_end", 0.03),
     _streaming(AlphaVendor, None, 0.15),
 )
-REMOTE = [LITE, _lite("S-no-speak"), _lite("T"), INTERACTIVE, ALPHA]
+ZEGO = _zego("zego", 0.03, tells=True)
+ZEGO_SILENT = _zego("zego-silent", 0.15, tells=False)
+REMOTE = [LITE, _lite("S-no-speak"), _lite("T"), INTERACTIVE, ALPHA, ZEGO, ZEGO_SILENT]
 LOCAL = Row("local", page, lambda _, __: LocalVendor(), edge_s=0.15)
 
 
@@ -117,5 +141,9 @@ def _each(rows: list[Row]) -> pytest.MarkDecorator:
 ROWS = [*REMOTE, LOCAL]
 EVERY = _each(ROWS)
 OVER_A_SOCKET = _each(REMOTE)
-BY_REST = _each([LITE, INTERACTIVE])
+CONTROLLED = _each([row for row in REMOTE if not row.stays])
+"""Those with a control socket, over which they tell and are told."""
+DRIVEN = _each([ZEGO, ZEGO_SILENT])
+"""Those with a socket that takes speech and says nothing."""
+BY_REST = _each([LITE, INTERACTIVE, ZEGO])
 """What opens and closes a session is the same in all dialects of a service, alpha's included."""

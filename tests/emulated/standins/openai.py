@@ -37,11 +37,18 @@ class Call:
 
 
 @dataclass(frozen=True)
+class Hold:
+    """Stream a text, and then nothing, until whoever asked has gone."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True)
 class Garbage:
     """Stream what is no JSON."""
 
 
-Reply = Say | Call | Garbage | Refuse
+Reply = Say | Call | Hold | Garbage | Refuse
 
 
 class OpenAI(Standin):
@@ -83,11 +90,16 @@ class OpenAI(Standin):
         if isinstance(reply, Garbage):
             await response.write(b"data: {this is no JSON\n\n")
             return response
-        text = reply.text if isinstance(reply, Say) else reply.saying
+        text = reply.saying if isinstance(reply, Call) else reply.text
         for word in text.split(" ") if text else []:
             await self._chunk(response, {"content": word + " "})
         if isinstance(reply, Say) and reply.drops:
             await break_off(request)
+            return response
+        if isinstance(reply, Hold):
+            while request.transport is not None and not request.transport.is_closing():
+                await asyncio.sleep(0.01)
+            await self.note({"left": reply.text, "messages": []})
             return response
         if isinstance(reply, Call):
             self._calls += 1

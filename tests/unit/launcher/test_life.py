@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from launcher.backend import State, Why
-from launcher.life import PING_S, SILENT_S, Life, Limits, Step
+from launcher.life import LATE_S, PING_S, SILENT_S, Life, Limits, Step
 
 LIMITS = Limits(longest_s=600, memory_mb=100, start_s=20, goodbye_s=15, cancel_s=3)
 
@@ -77,6 +77,35 @@ def test_a_late_answer_is_an_answer() -> None:
     life.answers(10, SILENT_S - 0.1)
 
     assert Step.KILL not in life.due(SILENT_S)
+
+
+def test_who_was_not_looked_after_meanwhile_is_asked_again_first() -> None:
+    life = talking()
+    life.due(0)
+
+    assert life.due(SILENT_S + LATE_S + 1) == [Step.PING]
+    life.answers(10, SILENT_S + LATE_S + 1.1)
+    assert life.state is State.TALKING
+
+
+def test_who_does_not_answer_then_either_is_killed() -> None:
+    life = talking()
+    life.due(0)
+    life.due(60)
+    steps = []
+    while life.next_at < math.inf:
+        now = life.next_at
+        steps += [(now, each) for each in life.due(now) if each is not Step.PING]
+
+    assert steps == [(60 + SILENT_S, Step.KILL)]
+
+
+def test_a_process_that_came_up_unseen_is_heard_first() -> None:
+    life = begun()
+
+    assert life.due(LIMITS.start_s + 60) == []
+    life.serves(LIMITS.start_s + 60)
+    assert life.state is State.WAITING
 
 
 def test_who_talks_is_told_then_cancelled_then_killed() -> None:
@@ -154,6 +183,20 @@ class Days(RuleBasedStateMachine):
                 elif self.asked_at is None:
                     self.asked_at = self.now
         self.now = until
+
+    @rule(seconds=st.floats(0, 1_000))
+    def nobody_looks(self, seconds: float) -> None:
+        """The launcher is held up, and makes its step when it goes on."""
+        was_well = self.life.why is None
+        is_late = self.now + seconds > self.life.next_at + LATE_S
+        self.now += seconds
+        steps = self.life.due(self.now)
+        self.steps += [each for each in steps if each is not Step.PING]
+        if Step.PING in steps and (is_late or self.asked_at is None):
+            self.asked_at = self.now
+        if was_well:
+            assert not (is_late and self.life.why is Why.HUNG)
+            self.over_by = max(self.over_by, self.now + LIMITS.goodbye_s + LIMITS.cancel_s)
 
     @rule()
     def it_serves(self) -> None:

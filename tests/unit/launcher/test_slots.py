@@ -84,6 +84,17 @@ async def test_rest_is_never_longer_than_two_minutes_and_counts_where_the_vendor
     await Slots(journal, [replace(account(1), needed=False)]).take("a", limit_s=600)
 
 
+async def test_who_goes_on_without_is_let_in_without_a_slot(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    places = Slots(journal, [replace(account(1), needed=False)])
+    first = await places.take("a", limit_s=600)
+    second = await places.take("b", limit_s=600, patience_s=60)
+    assert (len(first.reservations), len(second.reservations)) == (1, 0)
+    await places.hand(second, this_process())
+    await places.release(second)
+    assert await taken(journal) == 1
+
+
 async def test_without_a_limit_there_is_no_line(tmp_path: Path) -> None:
     places = slots(tmp_path, None)
     taken = [await places.take(str(number), limit_s=600) for number in range(100)]

@@ -106,6 +106,15 @@ async def test_a_reply_that_was_cut_says_so_and_ends_with_the_last_word_heard() 
         ]
 
 
+async def test_a_reply_keeps_what_was_heard_of_it_where_the_interruption_says_so() -> None:
+    async with on_stage() as stage:
+        cut = InterruptionFrame()
+        cut.metadata["avatarbot"] = {"played": "Once"}
+        await stage.push(word("Once"), word("upon"), cut)
+        assert [(t.text, t.cut) for t in stage.transcript.turns] == [("Once", True)]
+        assert stage.page.bubbles[-1]["text"] == "Once"
+
+
 async def test_an_interruption_when_nothing_was_said_makes_no_bubble() -> None:
     async with on_stage() as stage:
         await stage.push(InterruptionFrame(), LLMFullResponseEndFrame())

@@ -1,5 +1,6 @@
 """The table of providers: what is imported when, and what is said where something is missing."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +29,32 @@ def test_built_in_parts_start_without_the_libraries_of_others() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert run.stdout.strip() == "set()"
+
+
+def test_language_model_is_loaded_before_the_first_conversation_of_an_agent(
+    tmp_path: Path,
+) -> None:
+    code = (
+        "import bot, sys; bot.preload();print({'services.chat', 'services.stt'} & {*sys.modules})"
+    )
+    settings = {
+        "AVATAR": "zego-agent",
+        "ZEGO_APP_ID": "1",
+        "ZEGO_SERVER_SECRET": "x" * 32,
+        "ZEGO_AGENT_TTS_PARAMS": '{"app": {}}',
+        "LLM": "openai",
+        "OPENAI_API_KEY": "x",
+        "PUBLIC_URL": "https://bot.example.com",
+    }
+    run = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **settings},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert run.stdout.strip() == "{'services.chat'}"
 
 
 def test_missing_package_is_named_with_what_brings_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,15 +5,14 @@ from typing import Any
 
 import pytest
 
+from emulators.delays import Delays
 from emulators.heygen import commands as c
 from emulators.heygen.avatar import Avatar, State
-from emulators.heygen.delays import Delays
 from emulators.heygen.events import (
     Appended,
     Cleared,
     Committed,
     Failed,
-    Hangup,
     SessionState,
     SpeakEnded,
     SpeakInterrupted,
@@ -21,6 +20,7 @@ from emulators.heygen.events import (
     StateUpdated,
 )
 from emulators.heygen.knobs import Knobs
+from emulators.sockets import Hangup
 
 SECOND = b"\1\0" * 24_000
 START_S = 0.2

@@ -7,11 +7,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from emulators.delays import Delays
 from emulators.heygen import commands as c
 from emulators.heygen.avatar import Avatar
-from emulators.heygen.delays import Delays
 from emulators.heygen.knobs import Knobs
-from emulators.heygen.playback import RATE_HZ
+from emulators.playback import RATE_HZ
 
 BEGIN = 1e6  # a machine that has been up for eleven days
 

@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from emulators.heygen import Knobs
-from emulators.heygen.knobs import options
 
 
 @pytest.mark.parametrize(
@@ -25,6 +24,6 @@ def test_what_a_knob_does_not_take_is_refused_by_name(change: dict[str, Any], sa
 
 
 def test_every_knob_is_an_option_with_a_meaning() -> None:
-    assert {name for name, *_ in options()} == {*Knobs.__dataclass_fields__}
-    assert all(says for *_, says in options())
-    assert Knobs().turned({name: default for name, _, default, _ in options()}) == Knobs()
+    assert {name for name, *_ in Knobs.options()} == {*Knobs.__dataclass_fields__}
+    assert all(says for *_, says in Knobs.options())
+    assert Knobs().turned({name: default for name, _, default, _ in Knobs.options()}) == Knobs()

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from emulators.heygen import Emulator, Knobs
-from emulators.heygen.events import Hangup
-from emulators.heygen.session import Outbox, Session, Terms
+from emulators.heygen.session import Session, Terms
+from emulators.sockets import Hangup, Outbox
 
 pytestmark = pytest.mark.asyncio
 

@@ -32,7 +32,7 @@ class MemoryVendor:
         self.received: list[tuple[float, Command]] = []
         self.inbox: asyncio.Queue[object] = asyncio.Queue()
         self.user_leg: UserLeg | None = None
-        self.viewer: Mapping[str, str] = {}
+        self.room: Mapping[str, str] = {}
         self.limit_s: float | None = None
 
     def attach(self, user_leg: UserLeg) -> None:
@@ -48,13 +48,16 @@ class MemoryVendor:
             raise VendorRefused(self.name, 401, "bad key")
         self.open_sessions += 1
         self.opened += 1
-        return Opened("m1", {"token": "SECRET-token"}, self.viewer, self.limit_s)
+        return Opened("m1", {"token": "SECRET-token"}, self.room, self.limit_s)
 
     async def close(self, session: Opened) -> None:
         await asyncio.sleep(self.closes_after_s)
         if self.keeps_open:
             raise VendorUnreachable(self.name)
         self.open_sessions -= 1
+
+    def viewer(self, session: Opened) -> Mapping[str, str]:
+        return session.viewer
 
     @asynccontextmanager
     async def dial(self, session: Opened) -> AsyncIterator[MemoryVendor]:

@@ -12,15 +12,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from tests.unit.transports.avatar.speaking import RATE, Day, voice
-from transports.avatar.commands import Begin, Command, EndSpeech, Interrupt, Speak
+from transports.avatar.commands import Begin, Command, EndSpeech, Interrupt, Reserve, Speak
 from transports.avatar.core import ACK_GRACE_S, HOLD_S
-from transports.avatar.events import Ended, Event, Interrupted, Played, Started
+from transports.avatar.events import Ended, Event, Interrupted, Lost, Played, Reserved, Started
 from transports.avatar.leg import Leg
 from transports.avatar.playhead import SILENCE_S
 from transports.avatar.reports import CarriedBy, Cut, Heard, SpeakingStarted, SpeakingStopped
 from transports.avatar.vendor import Profile
 
 EVENTS = (Started, Played, Ended)
+RESERVED_AFTER_S = 0.2
 PATIENCE_S = 5.0
 """What a new utterance may take beyond the speech before it and the longest hold."""
 
@@ -36,9 +37,13 @@ class Player:
         self._free_at = 0.0
         self._played: dict[str, int] = {}
         self.acks: deque[Event] = deque()
+        self.asked: deque[tuple[float, Reserved]] = deque()  # and when it is answered
+        self.granted: Reserved | None = None
 
     def tell(self, command: Command, now: float) -> None:
         match command:
+            case Reserve():
+                self.asked.append((now + RESERVED_AFTER_S, Reserved(command.generation)))
             case Begin(utterance=name):
                 self._queue.append(name)
                 self._left[name] = self._played[name] = 0
@@ -53,6 +58,14 @@ class Player:
                 self._queue.clear()
                 self._left.clear()
         self.play(now)
+
+    def lose(self) -> str | None:
+        """It drops what it is playing, as if somebody else had told it to."""
+        if not self._queue:
+            return None
+        name = self._queue.popleft()
+        self._left[name] = 0
+        return name
 
     @property
     def is_silent(self) -> bool:
@@ -85,6 +98,8 @@ class Conversation(RuleBasedStateMachine):
         lead_s=st.sampled_from([0.25, 2.0, 60.0]),
         chunk_s=st.sampled_from([0.04, 1.0]),
         opening_s=st.sampled_from([0.0, 0.4]),
+        reserves=st.booleans(),
+        reserves_early=st.booleans(),
     )
     def meet(
         self,
@@ -93,6 +108,8 @@ class Conversation(RuleBasedStateMachine):
         lead_s: float,
         chunk_s: float,
         opening_s: float,
+        reserves: bool,
+        reserves_early: bool,
     ) -> None:
         self.day = Day(
             Profile(
@@ -101,6 +118,10 @@ class Conversation(RuleBasedStateMachine):
                 chunk_s=chunk_s,
                 max_lead_s=lead_s,
                 acknowledges=frozenset(told),
+                reserves=reserves,
+                reserves_early=reserves_early,
+                reservation_s=3.0,
+                gap_s=0.3,
             ),
             Profile(chunk_s=0.04, max_lead_s=0.25, acknowledges=frozenset(told)),
             ready=False,
@@ -133,6 +154,10 @@ class Conversation(RuleBasedStateMachine):
                 assert command.utterance not in self.dead, "old speech left after the cut-in"
             match command:
                 case Begin():
+                    if leg.profile.reserves:
+                        player = self.players[leg]
+                        assert player.granted, "speech without a reservation"
+                        player.granted = None
                     self.begun[command.utterance] = command
                     self.legs[command.utterance] = leg
                     so_far = self.sent.get(command.run, 0)
@@ -144,6 +169,7 @@ class Conversation(RuleBasedStateMachine):
                     assert command.pcm == voice(samples / RATE, self.sent[run]), "a wrong sample"
                     self.sent[run] += samples
                 case Interrupt():
+                    self.players[leg].granted = None  # what it was given before is void
                     self.silenced |= {name for name, its in self.legs.items() if its is leg}
             self.players[leg].tell(command, self.day.now)
         self.seen = len(self.day.commands)
@@ -154,8 +180,10 @@ class Conversation(RuleBasedStateMachine):
         for _ in range(20_000):
             self.day.core.advance(now=self.day.now)
             self.look()
-            due = self.day.core.due(now=self.day.now)
-            if due is None or due > end:
+            self.reserve()
+            answers = [at for player in self.players.values() for at, _ in player.asked]
+            due = min([end + 1, *filter(None, [self.day.core.due(now=self.day.now), *answers])])
+            if due > end:
                 break
             self.day.now = max(self.day.now, due)
         else:
@@ -163,6 +191,15 @@ class Conversation(RuleBasedStateMachine):
         self.day.now = end
         for player in self.players.values():
             player.play(end)
+
+    def reserve(self) -> None:
+        """The vendor answers what it was asked for."""
+        for leg, player in self.players.items():
+            while player.asked and player.asked[0][0] <= self.day.now:
+                _, answer = player.asked.popleft()
+                known = self.day.core.receive(answer, leg, now=self.day.now)
+                player.granted = answer if known else player.granted
+                self.look()
 
     @rule()
     def vendor_is_ready(self) -> None:
@@ -245,6 +282,14 @@ class Conversation(RuleBasedStateMachine):
                 if fate != "lost" and (type(event) in self.told or isinstance(event, Interrupted)):
                     for _ in range(2 if fate == "twice" else 1):
                         self.day.core.receive(event, leg, now=self.day.now)
+        self.look()
+
+    @rule()
+    def vendor_loses_what_it_has(self) -> None:
+        for leg, player in self.players.items():
+            if leg.profile.reserves and (name := player.lose()):
+                self.silenced.add(name)
+                self.day.core.receive(Lost(name), leg, now=self.day.now)
         self.look()
 
     @rule(utterance=st.sampled_from(["u1", "u2", "u9"]), samples=st.integers(-5, 10**7))

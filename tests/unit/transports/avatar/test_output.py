@@ -369,7 +369,7 @@ async def test_a_vendor_that_opens_slowly_holds_up_nobody() -> None:
 
 async def test_the_page_learns_who_is_seen_and_no_log_learns_its_token() -> None:
     vendor = MemoryVendor(Profile(start_delay_s=START_S))
-    vendor.viewer = {"kind": "livekit", "url": "wss://room.example", "token": "SECRET-room"}
+    vendor.room = {"kind": "livekit", "url": "wss://room.example", "token": "SECRET-room"}
     lines: list[str] = []
     sink = logger.add(lines.append, level="TRACE", format="{message}")
     async with on_stage(vendor, stand_in=MemoryVendor()) as stage:
@@ -387,7 +387,7 @@ async def test_the_page_learns_who_is_seen_and_no_log_learns_its_token() -> None
     assert sorted(told, key=lambda data: data["type"] == "avatar-room") == [
         {"type": "avatar-face", "by": "vendor"},
         {"type": "avatar-face", "by": "local"},
-        {"type": "avatar-room", **vendor.viewer},
+        {"type": "avatar-room", **vendor.room},
     ]
     assert lines
     assert not any("SECRET" in line for line in lines)

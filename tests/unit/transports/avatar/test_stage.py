@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from tests.unit.transports.avatar.memory_vendor import GONE, MemoryVendor
-from tests.unit.transports.avatar.plays import on_stage
+from tests.unit.transports.avatar.plays import NoLeg, Play, on_stage
 from tests.unit.transports.avatar.speaking import RATE, voice
 from transports.avatar.commands import Interrupt, Speak
 from transports.avatar.errors import ConnectionLost, NeverReady, VendorRefused
@@ -70,17 +70,17 @@ async def test_the_page_is_told_where_the_face_is_when_it_asks_and_when_it_is_th
     for asks_at_s in (0.0, 2.0):
         vendor = MemoryVendor()
         vendor.opens_after_s = 1.0
-        vendor.viewer = {"kind": "livekit", "url": "wss://room.example", "token": "t"}
+        vendor.room = {"kind": "livekit", "url": "wss://room.example", "token": "t"}
         async with on_stage(vendor, MemoryVendor()) as play:
             await asyncio.sleep(asks_at_s)
             play.stage.page_says("avatar-watch", {})
             await asyncio.sleep(3.0)
-            assert play.shown == [vendor.viewer]
+            assert play.shown == [vendor.room]
 
 
 async def test_nobody_is_told_who_does_not_ask() -> None:
     vendor = MemoryVendor()
-    vendor.viewer = {"kind": "livekit", "url": "wss://room.example", "token": "t"}
+    vendor.room = {"kind": "livekit", "url": "wss://room.example", "token": "t"}
     async with on_stage(vendor, MemoryVendor()) as play:
         await asyncio.sleep(1.0)
         assert play.shown == []
@@ -158,3 +158,64 @@ async def test_two_that_take_audio_of_different_rates_cannot_stand_in_for_each_o
     with pytest.raises(ValueError, match="different rates"):
         async with on_stage(MemoryVendor(), MemoryVendor(Profile(sample_rate=16_000))):
             pass
+
+
+async def test_who_asks_for_the_face_waits_for_it_and_has_it_opened_once() -> None:
+    vendor = MemoryVendor()
+    vendor.opens_after_s = 1.0
+    async with on_stage(vendor, MemoryVendor(), opens_when_watched=True) as play:
+        await asyncio.sleep(5.0)
+        assert (vendor.opened, play.stage.is_open) == (0, False)
+        first, second = await asyncio.gather(play.stage.face(), play.stage.face())
+        assert first is not None
+        assert first is second is await play.stage.face()
+        assert (vendor.opened, play.stage.is_open, play.shown) == (1, True, [])
+
+
+async def test_face_that_cannot_be_opened_is_waited_for_no_longer() -> None:
+    vendor = MemoryVendor()
+    vendor.refuses = True
+    async with on_stage(vendor, MemoryVendor(), goes_on_without=True) as play:
+        assert await play.stage.face() is None
+        assert await play.stage.face() is None
+
+
+async def test_face_that_is_dismissed_is_closed_and_the_stand_in_goes_on() -> None:
+    vendor, stand_in = MemoryVendor(Profile(start_delay_s=0.2)), MemoryVendor()
+    async with on_stage(vendor, stand_in) as play:
+        play.stage.page_says("avatar-joined", {})
+        await asyncio.sleep(0.01)
+        play.say(3.0)
+        await asyncio.sleep(1.2)
+        for _ in range(2):
+            await play.stage.dismiss()
+            assert vendor.open_sessions == 0
+        play.stage.page_says("avatar-joined", {})
+        await asyncio.sleep(3.0)
+        assert len(said(stand_in)) / 2 / RATE == pytest.approx(2.0, abs=0.05)
+        assert await play.stage.face() is None
+        assert (vendor.opened, play.errors) == (1, [])
+
+
+async def test_face_that_is_dismissed_while_it_opens_is_not_left_open() -> None:
+    vendor = MemoryVendor()
+    vendor.opens_after_s = 1.0
+    async with on_stage(vendor, MemoryVendor()) as play:
+        asks = asyncio.create_task(play.stage.face())
+        await asyncio.sleep(0.5)
+        await play.stage.dismiss()
+        assert await asks is None
+        assert vendor.open_sessions == 0
+
+
+async def test_face_that_is_asked_for_before_all_begins_is_opened_once() -> None:
+    vendor = MemoryVendor()
+    play = Play(vendor, MemoryVendor(), opens_when_watched=True)
+    asks = asyncio.create_task(play.stage.face())
+    await asyncio.sleep(0.5)
+    assert vendor.opened == 0
+    play.stage.start(NoLeg())
+    assert await asks is not None
+    assert vendor.opened == 1
+    await play.stage.aclose()
+    assert vendor.open_sessions == 0

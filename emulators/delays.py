@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from random import Random
+from typing import Protocol
 
-from .knobs import Knobs
+
+class Spreads(Protocol):
+    """How far delays differ."""
+
+    @property
+    def start_spread_ms(self) -> float: ...
+
+    @property
+    def jitter_ms(self) -> float: ...
+
+    @property
+    def resume_spread_ms(self) -> float: ...
 
 
 @dataclass(slots=True)
@@ -18,7 +30,7 @@ class Delays:
     _random: Random = field(default_factory=lambda: Random(0), repr=False)
 
     @classmethod
-    def draw(cls, knobs: Knobs, random: Random) -> Delays:
+    def draw(cls, knobs: Spreads, random: Random) -> Delays:
         return cls(
             start_s=random.uniform(0, knobs.start_spread_ms) / 1_000,
             jitter_s=knobs.jitter_ms / 1_000,

@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A REST request. `name` is the operation, as faults name it."""
+    """A REST request. `name` is the operation, as faults name it; `code` is in the envelope."""
 
     at: float
     name: str
@@ -19,6 +19,7 @@ class Call:
     status: int
     session: str | None
     body: Any = field(default=None, repr=False)
+    code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

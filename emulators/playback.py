@@ -50,6 +50,7 @@ class Utterance:
     source: str | None
     opened_at: float
     starts_at: float
+    rate_hz: int = RATE_HZ
     ends_when_dry: bool = False
     keeps_audio: bool = True
     speed: float = 1.0
@@ -88,7 +89,7 @@ class Utterance:
         last = self._segments[-1]
         if self.phase is not Phase.RUNNING:
             return last.first + last.samples
-        passed = int((now - last.at) * RATE_HZ * self.speed + 1e-3)
+        passed = int((now - last.at) * self.rate_hz * self.speed + 1e-3)
         return min(self.samples, last.first + max(0, passed))
 
     def segments(self, now: float) -> list[Segment]:
@@ -115,7 +116,7 @@ class Utterance:
         if self.phase is not Phase.RUNNING:
             return inf
         last = self._segments[-1]
-        return last.at + (self.samples - last.first) / (RATE_HZ * self.speed)
+        return last.at + (self.samples - last.first) / (self.rate_hz * self.speed)
 
     def stop(self, at: float, phase: Phase) -> None:
         """The play head stands still."""
@@ -126,6 +127,56 @@ class Utterance:
             self.dry_since = at
         if phase is Phase.OVER:
             self.ended_at = at
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One utterance, as it was heard.
+
+    Attributes:
+        received: Samples that came.
+        samples: Samples that were heard.
+        segments: When: each without a gap.
+    """
+
+    task: str
+    source: str | None
+    opened_at: float
+    received: int
+    samples: int
+    cut: bool
+    started_at: float | None
+    ended_at: float | None
+    segments: list[Segment]
+    _audio: bytearray = field(repr=False)
+    rate_hz: int = RATE_HZ
+
+    @classmethod
+    def of(cls, utterance: Utterance, now: float) -> Said:
+        """Returns what was heard of an utterance up to now."""
+        return cls(
+            task=utterance.task,
+            source=utterance.source,
+            opened_at=utterance.opened_at,
+            received=utterance.samples,
+            samples=utterance.heard(now),
+            cut=utterance.cut,
+            started_at=utterance.started_at,
+            ended_at=utterance.ended_at,
+            segments=utterance.segments(now),
+            _audio=utterance.audio,
+            rate_hz=utterance.rate_hz,
+        )
+
+    @property
+    def audio(self) -> bytes:
+        """The samples that were heard, where samples are kept."""
+        return bytes(self._audio[: self.samples * SAMPLE_BYTES])
+
+    @property
+    def seconds(self) -> float:
+        """How long it was heard."""
+        return self.samples / self.rate_hz
 
 
 def heard_between(utterances: Iterable[Utterance], since: float, samples: int) -> bytes:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from emulators.heygen.playback import RATE_HZ, Phase, Segment, Utterance, heard_between
+from emulators.playback import RATE_HZ, Phase, Segment, Utterance, heard_between
 
 SECOND = b"\1\0" * 24_000
 

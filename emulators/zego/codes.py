@@ -1,0 +1,68 @@
+"""Codes of the envelope that this vendor answers with, of the gateway and of both services."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Code(IntEnum):
+    """What `Code` says."""
+
+    SUCCESS = 0
+
+    # The gateway, in front of both
+    APP_ID_MALFORMED = 100000001
+    TIMESTAMP_EMPTY = 100000002
+    TIMESTAMP_MALFORMED = 100000003
+    SIGNATURE_EXPIRED = 100000004
+    SIGNATURE_WRONG = 100000005
+    ACTION_EMPTY = 100000006
+    ACTION_UNSUPPORTED = 100000007
+    NONCE_EMPTY = 100000008
+    SIGNATURE_EMPTY = 100000009
+    APP_ID_UNKNOWN = 100000010
+    BODY_UNREADABLE = 100000012
+    VERSION_EMPTY = 100000013
+    VERSION_WRONG = 100000014
+    GATEWAY_ERROR = 100000015
+
+    # Digital Human
+    INVALID = 400000001
+    DIGITAL_HUMAN_UNKNOWN = 400000003
+    TIMBRE_UNKNOWN = 400000004
+    TASK_UNKNOWN = 400000005
+    NOT_STREAMING_YET = 400000006
+    STREAM_STOPPED = 400000007
+    TASK_LIMIT = 400000008
+    STREAM_EXISTS = 400000015
+    RATE_LIMITED = 400010009
+
+    # AI Agent
+    AGENT_PARAMETER_INVALID = 410000003
+    AGENT_BODY_UNREADABLE = 410000004
+    INSTANCE_LIMIT = 410000011
+    INSTANCE_UNKNOWN = 410001002
+    LLM_CALL_FAILED = 410001006
+    TTS_CALL_FAILED = 410001007
+    AGENT_EXISTS = 410001008
+    AGENT_UNKNOWN = 410001009
+    AGENT_LISTENS = 410001013
+    DIGITAL_HUMANS_SHORT = 410001025
+    CONFIG_UNSUPPORTED = 410001026
+    AGENT_DIGITAL_HUMAN_UNKNOWN = 410001027
+    AGENT_RATE_LIMITED = 410001029
+    AGENT_STREAM_EXISTS = 410001030
+    DIGITAL_HUMAN_LIMIT = 410001031
+    SHUTTING_DOWN = 410001041
+    NOT_WALKIE_TALKIE = 410001042
+    SEQUENCE_OUTDATED = 410001043
+    LIVE_REFUSES = 410001049
+
+
+class Refused(Exception):
+    """The vendor says no, in its envelope."""
+
+    def __init__(self, code: Code, message: str = "") -> None:
+        self.code = code
+        self.message = message or code.name.replace("_", " ").lower()
+        super().__init__(self.message)

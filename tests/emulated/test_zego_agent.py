@@ -1,0 +1,171 @@
+"""ZEGO's agent in a pipeline, at its emulator: what is told, asked, cut, paid for and ended."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import pytest
+from pipecat.frames.frames import (
+    BotStartedSpeakingFrame,
+    BotStoppedSpeakingFrame,
+    InterruptionFrame,
+    TTSSpeakFrame,
+    UserStartedSpeakingFrame,
+    UserStoppedSpeakingFrame,
+)
+
+from tests.emulated.agent_stage import running, vendor
+
+pytestmark = pytest.mark.asyncio
+
+SOURCES = pytest.mark.parametrize(
+    ("tells", "relays"),
+    [(True, True), (True, False), (False, True)],
+    ids=["both", "callbacks", "page"],
+)
+
+
+@SOURCES
+async def test_spoken_turn_and_its_answer_are_told_once_whoever_tells(
+    tmp_path: Path, tells: bool, relays: bool
+) -> None:
+    async with vendor(tells=tells) as (side, bots):
+        async with running(side, bots, tmp_path, relays=relays) as bot:
+            await bot.watch()
+            bot.speak("hello there")
+            await bot.until(lambda: len(bot.bubbles()) == 2)
+            assert bot.bubbles() == [
+                ("user", "hello there", False),
+                ("assistant", "You said: hello there.", False),
+            ]
+            for kind in (
+                UserStartedSpeakingFrame,
+                UserStoppedSpeakingFrame,
+                BotStartedSpeakingFrame,
+                BotStoppedSpeakingFrame,
+            ):
+                assert bot.count(kind) == 1, kind
+            assert bot.agent.messages == [
+                {"role": "user", "content": "hello there"},
+                {"role": "assistant", "content": "You said: hello there."},
+            ]
+        assert not side.running()
+        assert bot.failures() == []
+
+
+@SOURCES
+async def test_typed_text_is_asked_and_answered_although_it_came_before_the_agent(
+    tmp_path: Path, tells: bool, relays: bool
+) -> None:
+    async with (
+        vendor(tells=tells, connected_delay_ms=200) as (side, bots),
+        running(side, bots, tmp_path, relays=relays) as bot,
+    ):
+        await bot.type("what is new")
+        await bot.watch()
+        await bot.until(lambda: len(bot.bubbles()) == 2)
+        assert bot.bubbles()[1] == ("assistant", "You said: what is new.", False)
+        assert len(bot.calls("SendAgentInstanceLLM")) == 1
+        assert not bot.calls("InterruptAgentInstance")
+
+
+async def test_greeting_waits_for_the_page_and_the_goodbye_is_heard_to_its_end(
+    tmp_path: Path,
+) -> None:
+    async with vendor() as (side, bots):
+        async with running(side, bots, tmp_path) as bot:
+            await bot.worker.queue_frame(TTSSpeakFrame("Hello, I am here."))
+            await bot.watch()
+            await bot.until(lambda: len(bot.bubbles()) == 1)
+            assert bot.bubbles() == [("assistant", "Hello, I am here.", False)]
+            goodbye = "Good bye, and thank you. It was nice to talk to you."
+            await bot.worker.queue_frame(TTSSpeakFrame(goodbye, append_to_context=False))
+        (instance,) = side.instances()
+        assert [each.samples for each in side.heard()] == [
+            each.heard(float("inf")) for each in instance.utterances
+        ]
+        assert not any(each.cut for each in side.heard())
+        assert not side.running()
+
+
+async def test_voice_cuts_the_answer_to_what_was_played(tmp_path: Path) -> None:
+    async with vendor(text_ms=60) as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        bot.speak("one two three four five six seven eight nine ten")
+        await bot.until(lambda: bot.count(BotStartedSpeakingFrame))
+        await side.hears(0.8)
+        bot.speak("stop", 0.3)
+        await bot.until(lambda: len(bot.bubbles()) >= 2)
+        role, text, cut = bot.bubbles()[1]
+        assert (role, cut) == ("assistant", True)
+        assert "You said: one two three four five six seven eight nine ten.".startswith(text)
+        assert 0 < len(text) < 40
+        await bot.until(lambda: len(bot.bubbles()) == 4)
+        assert bot.count(InterruptionFrame) == 1
+        assert not bot.calls("InterruptAgentInstance")  # it cuts itself
+        assert bot.bubbles()[3] == ("assistant", "You said: stop.", False)
+
+
+@pytest.mark.parametrize("tells", [True, False])
+async def test_typing_in_an_answer_cuts_it_once_and_is_answered(
+    tmp_path: Path, tells: bool
+) -> None:
+    async with (
+        vendor(text_ms=60, tells=tells) as (side, bots),
+        running(side, bots, tmp_path) as bot,
+    ):
+        await bot.watch()
+        bot.speak("one two three four five six seven eight nine ten")
+        await bot.until(lambda: bot.count(BotStartedSpeakingFrame))
+        await side.hears(0.8)
+        await bot.type("stop")
+        await bot.until(lambda: bot.bubbles()[-1][1] == "You said: stop.")
+        assert len(bot.calls("InterruptAgentInstance")) == 1
+        assert bot.count(InterruptionFrame) == 1
+        cut = [text for _, text, was_cut in bot.bubbles() if was_cut]
+        assert len(cut) == 1
+        assert (len(cut[0]) < 40) is tells
+        kinds = bot.kinds()
+        assert kinds.index("InterruptionFrame") < kinds.index("BotStoppedSpeakingFrame")
+        assert bot.count(BotStartedSpeakingFrame) == bot.count(BotStoppedSpeakingFrame) == 2
+
+
+async def test_interruption_behind_a_question_that_is_on_its_way_cuts_its_answer(
+    tmp_path: Path,
+) -> None:
+    async with vendor(text_ms=60) as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        side.turn(rest_latency_ms=200)
+        await bot.type("one two three four five six seven")
+        await side.until(lambda: bot.calls("SendAgentInstanceLLM"))
+        await bot.worker.queue_frame(InterruptionFrame())
+        await side.until(lambda: side.interruptions())
+        await bot.until(lambda: bot.count(InterruptionFrame) >= 2)
+        side.turn(rest_latency_ms=0)
+        bot.speak("go on")
+        await bot.until(lambda: bot.bubbles()[-1][1] == "You said: go on.")
+        assert len(bot.calls("InterruptAgentInstance")) == 1
+
+
+async def test_long_speech_is_said_whole_in_order_however_much_may_wait(tmp_path: Path) -> None:
+    sentences = [
+        f"This is sentence number {number}, " + "and on " * 30 + "." for number in range(9)
+    ]
+    async with vendor(text_ms=1) as (side, bots):
+        async with running(side, bots, tmp_path) as bot:
+            await bot.watch()
+            await bot.worker.queue_frame(TTSSpeakFrame(" ".join(sentences)))
+            await bot.until(lambda: len(bot.calls("SendAgentInstanceTTS")) == 9)
+        said = " ".join(text for _, text, _ in bot.bubbles())
+        assert said.split() == " ".join(sentences).split()
+        assert not any(cut for _, _, cut in bot.bubbles())
+
+
+async def test_interruption_of_nothing_asks_nothing_of_the_vendor(tmp_path: Path) -> None:
+    async with vendor() as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        await bot.worker.queue_frame(InterruptionFrame())
+        await bot.until(lambda: bot.count(InterruptionFrame))
+        await asyncio.sleep(0.1)
+        assert not bot.calls("InterruptAgentInstance")

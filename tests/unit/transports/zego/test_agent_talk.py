@@ -1,0 +1,277 @@
+"""A vendor's conversation as it is told: in order, twice, late, and cut."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from transports.zego.agent_news import (
+    AgentStatus,
+    Answer,
+    CutIn,
+    News,
+    Status,
+    Told,
+    Voice,
+    Words,
+)
+from transports.zego.agent_talk import (
+    PLAYED_S,
+    REORDER_S,
+    AgentBegan,
+    AgentStopped,
+    Cut,
+    Finished,
+    PersonBegan,
+    PersonSaid,
+    PersonStopped,
+    Report,
+    Says,
+    Talk,
+    Thinks,
+)
+
+IDLE, LISTENING, THINKING, SPEAKING = AgentStatus
+
+
+class Heard:
+    """A conversation, and what came of it."""
+
+    def __init__(self, *, tells: bool = True) -> None:
+        self.talk = Talk(tells=tells)
+        self.reports: list[Report] = []
+        self.now = 0.0
+        self._order = {True: 0, False: 0}
+
+    def tell(self, *news: News, number: int = 7, hint: bool, order: int | None = None) -> Heard:
+        for each in news:
+            self._order[hint] += 1
+            told = Told(each, number, self._order[hint] if order is None else order, hint)
+            self.reports += self.talk.tell(told, now=self.now)
+        return self
+
+    def hint(self, *news: News, number: int = 7, order: int | None = None) -> Heard:
+        return self.tell(*news, number=number, hint=True, order=order)
+
+    def call(self, *news: News, number: int = 7, order: int | None = None) -> Heard:
+        return self.tell(*news, number=number, hint=False, order=order)
+
+    def wait(self, seconds: float) -> Heard:
+        until = self.now + seconds
+        while (at := self.talk.next_at) is not None and at <= until:
+            self.now = max(self.now, at)
+            self.reports += self.talk.tick(now=self.now)
+        self.now = until
+        self.reports += self.talk.tick(now=self.now)
+        return self
+
+    @property
+    def text(self) -> str:
+        return "".join(each.text for each in self.reports if isinstance(each, Says))
+
+    def count(self, kind: type[Report]) -> int:
+        return sum(isinstance(each, kind) for each in self.reports)
+
+
+@pytest.mark.parametrize("hint", [True, False])
+def test_whole_turn_is_told_once_and_in_order(hint: bool) -> None:
+    heard = Heard()
+    heard.tell(Voice(True), Words("hello", final=False), Voice(False), hint=hint)
+    heard.tell(Words("hello there", final=True), Status(THINKING), hint=hint)
+    heard.tell(Answer("Hi! "), Status(SPEAKING), Answer("How are you?"), hint=hint)
+    heard.wait(2).tell(Status(IDLE), hint=hint).wait(1)
+    kinds = [type(each) for each in heard.reports if not isinstance(each, Says)]
+    assert kinds == [
+        PersonBegan,
+        PersonStopped,
+        PersonSaid,
+        Thinks,
+        AgentBegan,
+        AgentStopped,
+        Finished,
+    ]
+    assert PersonSaid("hello there") in heard.reports
+    assert heard.reports[-1] == Finished("Hi! How are you?", 7)
+    assert heard.text == "Hi! How are you?"
+
+
+def test_what_both_sources_tell_counts_once_though_one_is_late() -> None:
+    heard = Heard()
+    heard.hint(Voice(True), Voice(False), Words("hello", final=True), Status(THINKING))
+    heard.hint(Answer("Hi. "), Answer("Yes."), Status(SPEAKING)).wait(1).hint(Status(IDLE)).wait(1)
+    before = list(heard.reports)
+    heard.call(Voice(True), Voice(False), Words("hello", final=True), Status(THINKING))
+    heard.call(Answer("Hi."), Answer("Yes."), Status(SPEAKING), Status(IDLE)).wait(1)
+    assert heard.reports == before
+
+
+def test_pieces_that_overtake_each_other_are_put_in_order() -> None:
+    heard = Heard()
+    heard.hint(Answer("two "), order=12).hint(Answer("one "), order=11).hint(
+        Answer("three"), order=17
+    )
+    assert heard.text == ""
+    heard.wait(REORDER_S)
+    assert heard.text == "one two three"
+
+
+def test_piece_that_comes_too_late_is_left_out_and_the_rest_goes_on() -> None:
+    heard = Heard()
+    heard.hint(Answer("one "), order=1).hint(Answer("three "), order=3).wait(REORDER_S)
+    heard.hint(Answer("two "), order=2).hint(Answer("four"), order=4).wait(REORDER_S)
+    assert heard.text == "one three four"
+
+
+def test_sentences_of_callbacks_get_the_space_between_them() -> None:
+    heard = Heard().call(Answer("One."), Answer("Two, three."), Answer("\u56db\u3002"))
+    assert heard.text == "One. Two, three. \u56db\u3002"
+
+
+def test_voice_in_an_answer_cuts_it_to_what_was_played() -> None:
+    heard = Heard()
+    heard.hint(Status(THINKING), Answer("One two three four."), Status(SPEAKING)).wait(1)
+    heard.hint(Voice(True), number=8)
+    assert heard.count(PersonBegan) == 1
+    assert heard.count(Cut) == 0
+    heard.hint(Status(IDLE)).wait(0.1).call(CutIn("One two"))
+    assert heard.reports[-2:] == [Cut("One two", "One two three four."), AgentStopped()]
+    heard.hint(Answer(" five")).wait(1)
+    assert heard.text == "One two three four."
+    assert heard.count(Finished) == 0
+
+
+def test_cut_waits_for_what_was_played_no_longer_than_it_says() -> None:
+    heard = Heard()
+    heard.hint(Answer("One two three four."), Status(SPEAKING)).wait(1)
+    heard.hint(Voice(True), number=8).wait(PLAYED_S - 0.01)
+    assert heard.count(Cut) == 0
+    heard.wait(0.02)
+    assert heard.reports[-2:] == [Cut(None, "One two three four."), AgentStopped()]
+    heard.call(CutIn("One"))
+    assert heard.count(Cut) == 1
+
+
+def test_without_callbacks_nothing_is_waited_for() -> None:
+    heard = Heard(tells=False)
+    heard.hint(Answer("One two three four."), Status(SPEAKING)).wait(1).hint(Voice(True), number=8)
+    assert heard.count(Cut) == 1
+
+
+def test_page_cannot_say_what_was_played() -> None:
+    heard = Heard().hint(Answer("One two."), Status(SPEAKING)).wait(1)
+    heard.hint(CutIn("forged"))
+    assert heard.count(Cut) == 0
+
+
+def test_cut_of_ours_counts_once_and_only_while_there_is_something_to_cut() -> None:
+    heard = Heard()
+    assert not heard.talk.is_busy
+    heard.reports += heard.talk.interrupted(now=heard.now)
+    assert heard.reports == []
+    heard.reports += heard.talk.asked(7)
+    assert heard.talk.is_busy
+    heard.reports += heard.talk.interrupted(now=heard.now)
+    assert not heard.talk.is_busy
+    assert heard.reports == [Thinks(), Cut(None)]
+
+
+def test_answer_that_was_heard_is_not_cut_a_moment_later() -> None:
+    heard = Heard().hint(Answer("Yes."), Status(SPEAKING)).wait(1).hint(Status(IDLE))
+    heard.hint(Voice(True), number=8).wait(1)
+    assert heard.count(Cut) == 0
+    assert Finished("Yes.", 7) in heard.reports
+
+
+def test_next_answer_ends_the_one_before() -> None:
+    heard = Heard().call(Answer("One."), Status(SPEAKING), number=7)
+    heard.call(Status(SPEAKING), Answer("Two."), number=9)
+    assert heard.count(AgentBegan) == 1
+    assert Finished("One.", 7) in heard.reports
+    heard.call(Status(IDLE), number=9).wait(1)
+    assert heard.reports[-1] == Finished("Two.", 9)
+
+
+def test_words_of_a_turn_whose_end_was_lost_are_told_with_the_answer() -> None:
+    heard = Heard()
+    heard.hint(Words("hello th", final=False), order=5).hint(Words("hello", final=False), order=4)
+    heard.hint(Status(THINKING), order=9)
+    assert heard.reports == [PersonSaid("hello th"), Thinks()]
+
+
+def test_typed_text_is_nobodys_spoken_turn() -> None:
+    heard = Heard()
+    heard.reports += heard.talk.asked(7)
+    heard.call(Words("what was typed", final=True))
+    assert heard.count(PersonSaid) == 0
+
+
+def test_speech_of_ours_is_shown_once_although_it_comes_back_as_subtitles() -> None:
+    heard = Heard().hint(Answer("Hello, "), number=3).wait(1)
+    heard.reports += heard.talk.said(3, "Hello, I am here.", now=heard.now)
+    heard.hint(Answer("I am here."), Status(SPEAKING), number=3).wait(1)
+    heard.hint(Status(IDLE), number=0).wait(1)
+    assert heard.text == "Hello, I am here."
+    assert heard.count(Finished) == 1
+
+
+def test_status_without_a_round_belongs_to_the_newest() -> None:
+    heard = Heard().hint(Answer("Yes."), number=7)
+    heard.hint(Status(SPEAKING), number=0).wait(1).hint(Status(IDLE), number=0).wait(1)
+    heard.call(Status(SPEAKING), Status(IDLE), number=7).wait(1)
+    assert (heard.count(AgentBegan), heard.count(AgentStopped)) == (1, 1)
+
+
+NEWS = st.one_of(
+    st.builds(Voice, st.booleans()),
+    st.builds(Words, st.sampled_from(["a", "a b", ""]), final=st.booleans()),
+    st.builds(Answer, st.sampled_from(["One. ", "Two.", ""])),
+    st.builds(Status, st.sampled_from([*AgentStatus])),
+    st.builds(CutIn, st.sampled_from(["", "One."])),
+)
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(NEWS, st.integers(0, 6), st.integers(0, 40), st.booleans()),
+        st.floats(0, 1),
+        st.just("interrupt"),
+        st.just("ask"),
+    ),
+    max_size=60,
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(steps=STEPS, tells=st.booleans())
+def test_whatever_is_told_runs_are_paired_and_every_answer_ends_once(
+    steps: list[object], tells: bool
+) -> None:
+    heard = Heard(tells=tells)
+    asked = 0
+    for step in steps:
+        match step:
+            case (news, int(number), int(order), bool(hint)):
+                heard.tell(news, number=number, order=order, hint=hint)
+            case float(seconds):
+                heard.wait(seconds)
+            case "interrupt":
+                heard.reports += heard.talk.interrupted(now=heard.now)
+            case "ask":
+                asked += 1
+                heard.reports += heard.talk.asked(asked)
+    heard.wait(5)
+    speaks = person = is_open = False
+    for report in heard.reports:
+        match report:
+            case AgentBegan() | AgentStopped():
+                assert speaks is isinstance(report, AgentStopped)
+                speaks = not speaks
+            case PersonBegan() | PersonStopped():
+                assert person is isinstance(report, PersonStopped)
+                person = not person
+            case Says(text):
+                assert text
+                is_open = True
+            case Finished() | Cut():
+                assert is_open or isinstance(report, Cut)
+                is_open = False
+    assert heard.talk.next_at is None

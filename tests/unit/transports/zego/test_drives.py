@@ -1,0 +1,439 @@
+"""The drive socket's own tasks, in virtual time: what is reserved, dialled, kept, cut, and when."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from transports.avatar import (
+    AvatarError,
+    ConnectionLost,
+    RateLimited,
+    Reserved,
+    UnexpectedReply,
+    VendorRefused,
+    VendorUnreachable,
+)
+from transports.avatar.rest import CALL_TIMEOUT_S
+from transports.zego.drives import CUT_S, KEPT_S, RESERVATION_S, TROUBLE_S, WATCH_S, DriveSocket
+from transports.zego.tasks import DriveStatus, Tasks
+from transports.zego.wire import Ask, Cut, Start, Stop, Told
+
+pytestmark = pytest.mark.asyncio
+
+ROUND_TRIP_S = 0.2
+
+
+class MemoryRest:
+    """The vendor's REST in memory: everything that a test wants to go wrong is an attribute."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[float, str]] = []
+        self.host = "1.1.1.1"
+        self.status = 3
+        self.fails: dict[str, Exception] = {}
+        self.interrupt_s = ROUND_TRIP_S
+        self.turn_s = 0.0  # how long a cut waits for its turn
+        self.silent = ""  # an action that is never answered
+
+    async def ask(self, action: str, body: Any = None, **how: Any) -> Any:
+        if action == "InterruptDriveTask":
+            await asyncio.sleep(self.turn_s)
+        if action == self.silent:
+            await asyncio.sleep(CALL_TIMEOUT_S * (1 + len(how["pauses_s"])))
+            raise VendorUnreachable("ZEGO")
+        self.asked.append((now(), action))
+        number = len(self.times(action))
+        await asyncio.sleep(self.interrupt_s if action == "InterruptDriveTask" else ROUND_TRIP_S)
+        if error := self.fails.get(action):
+            raise error
+        match action:
+            case "DriveByWsStream":
+                address = f"wss://{self.host}:9000/ws?Token=SECRET-{number}"
+                return {"DriveId": f"d{number}", "WssAddress": address}
+            case "GetDigitalHumanStreamTaskStatus":
+                return {"Status": self.status}
+            case _:
+                return None
+
+    def times(self, action: str) -> list[float]:
+        return [at for at, name in self.asked if name == action]
+
+
+class MemoryLine:
+    """A connection; `close` is the vendor's."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+        self.sent: list[str | bytes] = []
+        self.inbox: asyncio.Queue[str | None] = asyncio.Queue()
+
+    async def send(self, message: str | bytes) -> None:
+        self.sent.append(message)
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        while (message := await self.inbox.get()) is not None:
+            yield message
+
+    def close(self) -> None:
+        self.inbox.put_nowait(None)
+
+
+class World:
+    """A vendor, its lines, and what our socket tells."""
+
+    def __init__(self) -> None:
+        self.rest = MemoryRest()
+        self.lines: list[MemoryLine] = []
+        self.open = 0
+        self.refuses = 0
+        self.told: list[tuple[float, object]] = []
+        self.over: AvatarError | str | None = "no"
+
+    @asynccontextmanager
+    async def connect(self, address: str) -> AsyncIterator[Any]:
+        if self.refuses:
+            self.refuses -= 1
+            raise VendorRefused("ZEGO", 401)
+        self.open += 1
+        assert self.open == 1, "never two at once"
+        line = MemoryLine(address)
+        self.lines.append(line)
+        await asyncio.sleep(0.05)
+        try:
+            yield line
+        finally:
+            line.close()
+            self.open -= 1
+
+    async def listen(self, socket: DriveSocket) -> None:
+        try:
+            async for message in socket:
+                self.told.append((now(), message))
+            self.over = None
+        except AvatarError as error:
+            self.over = error
+
+    def reserved(self) -> list[int]:
+        return [each.generation for _, each in self.told if isinstance(each, Reserved)]
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@asynccontextmanager
+async def socket() -> AsyncIterator[tuple[World, DriveSocket]]:
+    world = World()
+    tasks = Tasks("ZEGO", world.rest)  # type: ignore[arg-type]
+    async with DriveSocket("ZEGO", tasks, "t1", world.connect) as driven:
+        listening = asyncio.create_task(world.listen(driven))
+        yield world, driven
+        listening.cancel()
+    assert world.open == 0
+
+
+async def test_what_was_reserved_while_dialling_answers_the_first_question_at_once() -> None:
+    async with socket() as (world, driven):
+        asked = now()
+        await driven.send(Ask(0))
+        await asyncio.sleep(0)
+        await asyncio.sleep(0.001)
+        assert world.reserved() == [0]
+        assert world.told[0][0] - asked < 0.01
+        assert len(world.rest.times("DriveByWsStream")) == 1
+
+
+async def test_a_drive_is_start_pcm_stop_and_the_next_one_uses_the_same_connection() -> None:
+    async with socket() as (world, driven):
+        for number in range(3):
+            await driven.send(Ask(0))
+            await asyncio.sleep(1.0)
+            await driven.send(Start(f"u{number}", 24_000))
+            await driven.send(b"\0\0")
+            await driven.send(Stop(f"u{number}"))
+        (line,) = world.lines
+        assert len(line.sent) == 9
+        assert [f"d{n + 1}" in str(line.sent[3 * n]) for n in range(3)] == [True] * 3
+        assert '"SampleRate": 24000' in str(line.sent[0])
+        assert line.sent[1] == b"\0\0"
+        assert world.reserved() == [0, 0, 0]
+
+
+async def test_what_was_reserved_and_not_used_is_kept_over_a_cut_and_given_behind_it() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Cut())
+        cut = now()
+        await driven.send(Ask(1))
+        await asyncio.sleep(2.0)
+        assert world.reserved() == [1]
+        assert world.told[0][0] == pytest.approx(cut + ROUND_TRIP_S, abs=0.01)
+        assert len(world.rest.times("DriveByWsStream")) == 1
+        assert len(world.rest.times("InterruptDriveTask")) == 1
+
+
+async def test_reservation_and_interrupt_are_sent_at_the_same_time() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Ask(0))
+        await asyncio.sleep(0.1)
+        await driven.send(Start("u1", 24_000))
+        await driven.send(Cut())
+        await driven.send(Ask(1))
+        cut = now()
+        await asyncio.sleep(2.0)
+        assert world.rest.times("InterruptDriveTask") == [cut]
+        assert world.rest.times("DriveByWsStream")[1] == cut
+        assert world.told[-1][0] == pytest.approx(cut + ROUND_TRIP_S, abs=0.01)
+
+
+async def test_an_interrupt_without_an_answer_is_waited_for_half_a_second() -> None:
+    async with socket() as (world, driven):
+        world.rest.interrupt_s = 30.0
+        await driven.send(Cut())
+        cut = now()
+        await driven.send(Ask(1))
+        await asyncio.sleep(2.0)
+        assert world.told[0][0] == pytest.approx(cut + CUT_S, abs=0.01)
+
+
+async def test_an_interrupt_that_still_waits_for_its_turn_does_not_hit_what_begins_next() -> None:
+    async with socket() as (world, driven):
+        world.rest.turn_s = 1.25
+        await driven.send(Start("u1", 24_000))
+        await driven.send(Cut())
+        await driven.send(Ask(1))
+        await asyncio.sleep(1.0)
+        assert world.reserved() == [1]
+        await driven.send(Start("u2", 24_000))
+        await asyncio.sleep(5.0)
+        assert world.rest.times("InterruptDriveTask") == []
+
+
+@pytest.mark.parametrize("begins", [False, True])
+async def test_an_interrupt_that_went_wrong_is_repeated_until_something_begins(
+    begins: bool,
+) -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        world.rest.fails["InterruptDriveTask"] = VendorUnreachable("ZEGO", 400010000)
+        await driven.send(Cut())
+        if begins:
+            await driven.send(Start("u2", 24_000))
+        await asyncio.sleep(5.0)
+        assert len(world.rest.times("InterruptDriveTask")) == (1 if begins else 3)
+
+
+async def test_a_question_that_a_cut_makes_void_is_not_answered() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Ask(0))
+        await driven.send(Cut())
+        await asyncio.sleep(5.0)
+        assert world.reserved() == []
+        await driven.send(Ask(1))
+        await asyncio.sleep(1.0)
+        assert world.reserved() == [1]
+
+
+async def test_an_old_reservation_is_not_given_and_none_outlives_its_address() -> None:
+    async with socket() as (world, driven):
+        await asyncio.sleep(KEPT_S + 1)
+        await driven.send(Ask(0))
+        await asyncio.sleep(1.0)
+        assert len(world.rest.times("DriveByWsStream")) == 2
+        assert world.reserved() == [0]
+        await asyncio.sleep(RESERVATION_S)
+        await driven.send(Start("u1", 24_000))
+        assert "d2" in str(world.lines[-1].sent[-1])
+        assert KEPT_S + RESERVATION_S < 600
+
+
+async def test_another_address_is_dialled_ahead_and_the_old_connection_closed_first() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Ask(0))
+        await asyncio.sleep(1.0)
+        await driven.send(Start("u1", 24_000))
+        world.rest.host = "2.2.2.2"
+        await driven.send(Ask(0))  # early: while speech is sent
+        await asyncio.sleep(1.0)
+        assert len(world.lines) == 1, "what is being said goes on"
+        await driven.send(Stop("u1"))
+        await asyncio.sleep(1.0)
+        assert [line.address[6:13] for line in world.lines] == ["1.1.1.1", "2.2.2.2"]
+        assert world.reserved() == [0, 0]
+        await driven.send(Start("u2", 24_000))
+        assert len(world.lines[1].sent) == 1
+
+
+async def test_a_connection_that_closes_in_silence_is_made_again_ahead() -> None:
+    async with socket() as (world, driven):
+        await asyncio.sleep(60.0)
+        world.lines[0].close()
+        await asyncio.sleep(1.0)
+        assert len(world.lines) == 2
+        assert world.over == "no"
+        await driven.send(Start("u1", 24_000))
+        assert len(world.lines[1].sent) == 1
+
+
+async def test_a_vendor_that_closes_at_once_is_not_dialled_again_and_again() -> None:
+    async with socket() as (world, driven):
+        world.lines[0].close()
+        await asyncio.sleep(60.0)
+        assert len(world.lines) == 1
+        await driven.send(Start("u1", 24_000))
+        assert len(world.lines[1].sent) == 1
+
+
+async def test_an_address_that_has_become_too_old_is_followed_by_another() -> None:
+    async with socket() as (world, driven):
+        world.lines[0].close()
+        await asyncio.sleep(1.0)
+        world.refuses = 1
+        await driven.send(Start("u1", 24_000))
+        assert "d2" in str(world.lines[1].sent[0])
+
+
+async def test_a_connection_that_closes_in_mid_drive_is_lost() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        world.lines[0].close()
+        await asyncio.sleep(0.1)
+        assert isinstance(world.over, ConnectionLost)
+        with pytest.raises(ConnectionLost):
+            await driven.send(b"\0\0")
+
+
+@pytest.mark.parametrize("status", [2, 4, 5])
+async def test_a_task_that_is_over_ends_it(status: int) -> None:
+    async with socket() as (world, _):
+        world.rest.status = status
+        world.lines[0].close()
+        await asyncio.sleep(1.0)
+        assert world.over is None
+
+
+@pytest.mark.parametrize("status", [2, 4, 5])
+async def test_a_callback_ends_nothing_and_has_the_vendor_asked_once(status: int) -> None:
+    async with socket() as (world, driven):
+        for _ in range(5):
+            driven.task_doubted(status)
+        await asyncio.sleep(1.0)
+        assert world.over == "no"
+        assert len(world.rest.times("GetDigitalHumanStreamTaskStatus")) == 1
+        world.rest.status = status
+        driven.task_doubted(status)
+        await asyncio.sleep(1.0)
+        assert world.over is None
+
+
+@pytest.mark.parametrize("speaks", [False, True])
+async def test_a_task_that_is_over_is_noticed_where_nobody_tells_it(speaks: bool) -> None:
+    async with socket() as (world, driven):
+        if speaks:
+            await driven.send(Start("u1", 24_000))
+        world.rest.status = 9  # which nobody has documented
+        await asyncio.sleep(60.0)
+        assert world.over == "no"
+        world.rest.status = 5
+        await asyncio.sleep(WATCH_S + 1.0)
+        assert world.over is None
+
+
+@pytest.mark.parametrize("action", ["DriveByWsStream", "InterruptDriveTask"])
+@pytest.mark.parametrize("code", [400000005, 400000007])
+async def test_a_task_that_is_gone_ends_it(action: str, code: int) -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        world.rest.fails[action] = VendorRefused("ZEGO", code)
+        await driven.send(Cut())
+        await driven.send(Ask(1))
+        await asyncio.sleep(3.0)
+        assert world.over is None
+
+
+@pytest.mark.parametrize(
+    "trouble", [RateLimited("ZEGO", 400010009), UnexpectedReply("ZEGO", "no WssAddress")]
+)
+async def test_trouble_is_waited_out_and_too_much_of_it_is_an_error(trouble: AvatarError) -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await driven.send(Stop("u1"))
+        world.rest.fails["DriveByWsStream"] = trouble
+        await driven.send(Ask(0))
+        await asyncio.sleep(TROUBLE_S - 3.0)
+        assert world.over == "no"
+        world.rest.fails.clear()
+        await asyncio.sleep(3.0)
+        assert world.reserved() == [0]
+        await driven.send(Start("u2", 24_000))
+        world.rest.fails["DriveByWsStream"] = trouble
+        await driven.send(Ask(0))
+        await asyncio.sleep(TROUBLE_S + 3.0)
+        assert world.over is trouble
+
+
+async def test_a_vendor_that_does_not_answer_is_an_error_after_two_tries() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await driven.send(Stop("u1"))
+        world.rest.silent = "DriveByWsStream"
+        await driven.send(Ask(0))
+        await asyncio.sleep(TROUBLE_S + 5.0)
+        assert world.over == "no"
+        await asyncio.sleep(CALL_TIMEOUT_S)
+        assert isinstance(world.over, VendorUnreachable)
+
+
+async def test_status_is_told_by_utterance_once_and_nothing_of_what_was_cut() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        for hint in (False, True):
+            driven.drive_told("d1", DriveStatus.DRIVING, hint=hint)
+        driven.drive_told("unknown", DriveStatus.ENDED, hint=False)
+        driven.drive_told("d1", DriveStatus.ENDED, hint=True)  # it was not stopped: it cannot be
+        await driven.send(Stop("u1"))
+        for hint in (True, False):
+            driven.drive_told("d1", DriveStatus.ENDED, hint=hint)
+        await driven.send(Start("u2", 24_000))
+        await driven.send(Cut())
+        driven.drive_told("d2", DriveStatus.ENDED, hint=False)
+        await asyncio.sleep(1.0)
+        assert [each for _, each in world.told] == [
+            Told("u1", DriveStatus.DRIVING),
+            Told("u1", DriveStatus.ENDED),
+        ]
+
+
+async def test_an_utterance_whose_drive_the_vendor_ended_goes_on_with_another() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await driven.send(b"\0\0")
+        driven.drive_told("d1", DriveStatus.DRIVING, hint=False)
+        driven.drive_told("d1", DriveStatus.ENDED, hint=False)
+        await driven.send(b"\1\1")
+        driven.drive_told("d2", DriveStatus.DRIVING, hint=False)
+        await driven.send(Stop("u1"))
+        driven.drive_told("d2", DriveStatus.ENDED, hint=False)
+        await asyncio.sleep(0.1)
+        sent = world.lines[0].sent
+        assert ["d1" in str(sent[0]), sent[1], "d2" in str(sent[2]), sent[3]] == [
+            *(True, b"\0\0"),
+            *(True, b"\1\1"),
+        ]
+        assert [each for _, each in world.told] == [
+            Told("u1", DriveStatus.DRIVING),
+            Told("u1", DriveStatus.ENDED),
+        ]
+
+
+async def test_what_the_socket_says_is_read_counted_and_ends_nothing() -> None:
+    async with socket() as (world, driven):
+        for text in ("", "{", '{"Action": "Stop"}', "x" * 10_000):
+            world.lines[0].inbox.put_nowait(text)
+        await asyncio.sleep(0.1)
+        assert driven._line.odd.count == {"a text": 4}
+        assert world.over == "no"
