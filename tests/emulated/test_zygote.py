@@ -18,6 +18,9 @@ from launcher.messages import Cancel, Ping, Pong, Serving
 from launcher.pool import Pool
 from launcher.processes import BotBroken, CannotFork, Mode, ProcessError, processes
 from launcher.zygote import Zygote
+from services.espeak import Voice
+from services.rendering import render
+from services.wording import passages
 from tests.emulated.processes import DEADLINE_S, children, lives, until, vitals
 from tests.emulated.serving import ROOT
 from tests.emulated.session_source import PARTS, SERVER, session, source, write
@@ -38,6 +41,25 @@ async def stay(session): await asyncio.Event().wait()
 async def have_child(session):
     print(subprocess.Popen(["sleep", "1000"]).pid, flush=True)
     await stay(session)
+"""
+)
+
+HEARS = (
+    PARTS
+    + """
+import asyncio
+from pathlib import Path
+from services.voice_activity import SileroVADAnalyzer
+
+VOICE = Path(__file__).with_name("voice.pcm").read_bytes()
+
+async def end(session):
+    vad = await asyncio.to_thread(SileroVADAnalyzer, sample_rate=16_000)
+    vad.set_sample_rate(16_000)
+    for sound in (bytes(len(VOICE)), VOICE):
+        pieces = [sound[start : start + 640] for start in range(0, len(sound), 640)]
+        print("SPEAKING" in [(await vad.analyze_audio(each)).name for each in pieces], flush=True)
+    await vad.cleanup()
 """
 )
 
@@ -429,6 +451,22 @@ async def test_many_sessions_leave_nothing_behind(tmp_path: Path, forks: int) ->
         before = held(found.pid), held(os.getpid())
         for _ in range(forks):
             await pid_of_taken(found)
+        await until(lambda: (held(found.pid), held(os.getpid())) == before)
+
+
+@pytest.mark.parametrize("forks", [20, pytest.param(1_000, marks=pytest.mark.long)])
+async def test_voice_detection_works_in_each_of_many_forks_and_leaves_nothing_behind(
+    tmp_path: Path, forks: int
+) -> None:
+    voice = [render(each, Voice("en-us"), 16_000).pcm for each in passages("Tell me a story.")]
+    (tmp_path / "voice.pcm").write_bytes(b"".join(voice))
+    async with source(write(tmp_path, HEARS)) as found:
+        await pid_of_taken(found)
+        before = held(found.pid), held(os.getpid())
+        for _ in range(forks):
+            async with session(found, "end") as running:
+                assert await running.code() == 0
+                assert running.log.split()[1::2] == ["False", "True"]
         await until(lambda: (held(found.pid), held(os.getpid())) == before)
 
 
