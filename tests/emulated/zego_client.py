@@ -36,7 +36,8 @@ class Client:
 
     def query(self, action: str, **changes: Any) -> dict[str, str]:
         """What a request has in its address."""
-        nonce, stamp = secrets.token_hex(8), str(changes.pop("Timestamp", int(time.time())))
+        now = int(time.time()) + changes.pop("skew_s", 0)
+        nonce, stamp = secrets.token_hex(8), str(changes.pop("Timestamp", now))
         text = f"{self.app_id}{nonce}{changes.pop('secret', self.secret)}{stamp}"
         query = {
             "Action": action,
