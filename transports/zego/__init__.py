@@ -16,8 +16,9 @@ from .agent import AgentBrain, ZegoAgent
 from .agent_news import AgentTold
 from .agents import Blocks, Message
 from .callbacks import CallbackRefused, Callbacks
+from .project import TEST_HUMAN
 from .told import DriveTold, TaskTold
-from .vendor import PROFILE, TEST_HUMAN, ZegoVendor
+from .vendor import PROFILE, ZegoVendor
 
 __all__ = [
     "PROFILE",

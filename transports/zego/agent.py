@@ -20,7 +20,6 @@ from typing import Protocol
 from loguru import logger
 
 from ..avatar.account import Account
-from ..avatar.allowance import Allowance
 from ..avatar.errors import (
     JournalUnusable,
     NeverNamed,
@@ -30,13 +29,13 @@ from ..avatar.errors import (
     VendorUnreachable,
 )
 from ..avatar.journal import Journal
-from ..avatar.journaled import JournaledVendor, Named, NameTaken
+from ..avatar.journaled import Named, NameTaken
 from ..avatar.rest import NotDone
 from ..avatar.vendor import OURS, Opened, Profile
 from .agents import Agents, Block, Blocks, Message, Place, is_id
+from .project import TEST_HUMAN, ProjectVendor
 from .rest import INSTANCE_NOT_FOUND, NO_HUMANS_LEFT, STREAM_TAKEN, Rest
-from .token04 import SECRET_BYTES, Mode, privileges, token04
-from .vendor import CALLS_PER_S, TEST_HUMAN, WEB_SERVER_URL
+from .token04 import Mode, privileges
 
 API_URL = "https://aigc-aiagent-api.zegotech.cn"
 
@@ -92,7 +91,7 @@ class AgentBrain(Protocol):
         """
 
 
-class ZegoAgent(JournaledVendor[Rest]):
+class ZegoAgent(ProjectVendor):
     """One instance.
 
     Args:
@@ -147,10 +146,6 @@ class ZegoAgent(JournaledVendor[Rest]):
         max_sessions: int | None = None,
         api_url: str = API_URL,
     ) -> None:
-        if not 0 < app_id < 2**32:
-            raise ValueError("app_id takes a number from 1 to 4294967295")
-        if not re.fullmatch(rf"[!-~]{{{SECRET_BYTES}}}", server_secret):
-            raise ValueError(f"server_secret takes {SECRET_BYTES} printable characters")
         if not re.fullmatch(r"[\w-]{1,64}", agent_id, re.ASCII):
             raise ValueError("agent_id takes up to 64 letters, digits, - and _")
         if not LEAST_IDLE_S <= max_idle_s <= MOST_IDLE_S:
@@ -159,28 +154,24 @@ class ZegoAgent(JournaledVendor[Rest]):
             raise ValueError(f"window takes 0 to {MOST_WINDOW}")
         super().__init__(
             "ZEGO's AI Agent",
-            key=str(app_id),
-            api_url=api_url,
+            app_id=app_id,
+            server_secret=server_secret,
+            digital_human_id=digital_human_id,
+            web_server_url=web_server_url,
+            token_mode=token_mode,
             profile=Profile(),
             journal=journal,
             max_sessions=max_sessions,
+            api_url=api_url,
         )
-        self._app_id = app_id
-        self._secret = server_secret
         self._agent_id = agent_id
         self._blocks = blocks
         self._prompt = system_prompt
         self._said_before = tuple(said_before)[-MOST_HISTORY:]
-        self._human = digital_human_id
         self._voice_only = voice_only
         self._max_session_s = max_session_s
         self._max_idle_s = max_idle_s
         self._window = window
-        self._web_server_url = web_server_url or WEB_SERVER_URL.format(app_id=app_id)
-        self._token_mode = token_mode
-        self._allowance = Allowance(
-            self._journal.folder, f"{self.name} {app_id} {self._url}", most=CALLS_PER_S
-        )
         self._names: set[str] = set()  # ours
         self._unsure: set[str] = set()  # those of them that may have an instance of unknown id
         self._instances: dict[str, str] = {}
@@ -200,30 +191,19 @@ class ZegoAgent(JournaledVendor[Rest]):
         """Who it is registered as."""
         return self._agent_id
 
-    @property
-    def human(self) -> str:
-        """Who is shown."""
-        return self._human
-
     # For the conversation
 
     def viewer(self, session: Opened) -> Mapping[str, str]:
         """The room, and a token for ten minutes: to be there, and to publish one microphone."""
         place = place_of(session.id)
         payload = privileges(place.room, login=True, publish=[place.user_stream])
-        token = token04(
-            self._app_id, self._secret, place.user, payload=payload, mode=self._token_mode
-        )
         return {
             "kind": "zego-agent",
-            "app_id": str(self._app_id),
-            "server": self._web_server_url,
             "room": place.room,
             "stream": place.stream,
-            "user": place.user,
             "publish": place.user_stream,
             "face": "yes" if self.has_face else "no",
-            "token": token,
+            **self._entry(place.user, payload),
         }
 
     @asynccontextmanager
@@ -247,9 +227,6 @@ class ZegoAgent(JournaledVendor[Rest]):
                 await self._know(room, instance)
 
     # `JournaledVendor`
-
-    def _rest(self) -> Rest:
-        return Rest(self.name, self._url, self._app_id, self._secret, self._allowance)
 
     async def _name(self, rest: Rest) -> Named:
         await Agents(self.name, rest).have(self._agent_id, self._template())

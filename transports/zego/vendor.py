@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,31 +11,23 @@ from secrets import token_hex
 from typing import Any
 from uuid import uuid4
 
-from ..avatar.allowance import Allowance
 from ..avatar.dial import dial
 from ..avatar.errors import NotStarted, VendorRefused
 from ..avatar.events import Ended, Event, Started
 from ..avatar.journal import Journal
-from ..avatar.journaled import JournaledVendor, Named, NameTaken
+from ..avatar.journaled import Named, NameTaken
 from ..avatar.rest import is_loopback
 from ..avatar.trust import Pins, Trust
 from ..avatar.vendor import OURS, Opened, Profile
 from .drives import RESERVATION_S, DriveSocket
+from .project import TEST_HUMAN, ProjectVendor
 from .rest import NAME_TAKEN, NOT_STREAMING, OVER, Rest
 from .tasks import LONGEST_ID, DriveStatus, Tasks, TaskStatus
-from .token04 import SECRET_BYTES, Mode, privileges, token04
+from .token04 import Mode, privileges
 from .told import DriveTold, TaskTold, Told
 from .wire import DriveWire
 
 API_URL = "https://aigc-digitalhuman-api.zegotech.cn"
-WEB_SERVER_URL = "wss://webliveroom{app_id}-api.zego.im/ws"
-"""Where projects of the mainland's service have their web access, as the console names it."""
-
-TEST_HUMAN = "63c3aa64-1d80-4b04-a0be-1c65614eb7eb"
-"""Public, for trying it out; in the vendor's documents since 2026-08-14."""
-
-CALLS_PER_S = 10
-"""Of one action; whether of a session or of a project is not documented: the latter is safe."""
 
 LEAST_TTL_S, MOST_TTL_S = 10, 86_400
 LEAST_IDLE_S, MOST_IDLE_S = 30, 86_400
@@ -61,7 +52,7 @@ PROFILE = Profile(
 it can drop: few seconds lie there."""
 
 
-class ZegoVendor(JournaledVendor[Rest]):
+class ZegoVendor(ProjectVendor):
     """One task of ZEGO's digital human.
 
     RoomId and StreamId are one name of ours, which the journal knows before the task is asked for:
@@ -109,10 +100,6 @@ class ZegoVendor(JournaledVendor[Rest]):
         max_sessions: int | None = None,
         api_url: str = API_URL,
     ) -> None:
-        if not 0 < app_id < 2**32:
-            raise ValueError("app_id takes a number from 1 to 4294967295")
-        if not re.fullmatch(rf"[!-~]{{{SECRET_BYTES}}}", server_secret):
-            raise ValueError(f"server_secret takes {SECRET_BYTES} printable characters")
         if not LEAST_TTL_S <= max_session_s <= MOST_TTL_S:
             raise ValueError(f"max_session_s takes {LEAST_TTL_S} to {MOST_TTL_S}")
         if not LEAST_IDLE_S <= max_idle_s <= MOST_IDLE_S:
@@ -120,24 +107,20 @@ class ZegoVendor(JournaledVendor[Rest]):
         acknowledges: frozenset[type[Event]] = frozenset({Started, Ended} if tells else ())
         super().__init__(
             "ZEGO",
-            key=str(app_id),
-            api_url=api_url,
+            app_id=app_id,
+            server_secret=server_secret,
+            digital_human_id=digital_human_id,
+            web_server_url=web_server_url,
+            token_mode=token_mode,
             profile=replace(profile, reserves_early=reserves_early, acknowledges=acknowledges),
             journal=journal,
             max_sessions=max_sessions,
+            api_url=api_url,
         )
-        self._app_id = app_id
-        self._secret = server_secret
-        self._human = digital_human_id
         self._max_session_s = max_session_s
         self._max_idle_s = max_idle_s
         self._trust = drive_trust
         self._pins = Pins(self._journal.folder)
-        self._web_server_url = web_server_url or WEB_SERVER_URL.format(app_id=app_id)
-        self._token_mode = token_mode
-        self._allowance = Allowance(
-            self._journal.folder, f"{self.name} {app_id} {self._url}", most=CALLS_PER_S
-        )
         self._user = f"page-{token_hex(8)}"
         self._tasks_by_name: dict[str, str] = {}
         self._socket: DriveSocket | None = None
@@ -154,19 +137,8 @@ class ZegoVendor(JournaledVendor[Rest]):
 
         Room and privileges are checked only where ZEGO's support has switched that on.
         """
-        payload = privileges(session.id, login=True)
-        token = token04(
-            self._app_id, self._secret, self._user, payload=payload, mode=self._token_mode
-        )
-        return {
-            "kind": "zego",
-            "app_id": str(self._app_id),
-            "server": self._web_server_url,
-            "room": session.id,
-            "stream": session.id,
-            "user": self._user,
-            "token": token,
-        }
+        entry = self._entry(self._user, privileges(session.id, login=True))
+        return {"kind": "zego", "room": session.id, "stream": session.id, **entry}
 
     def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
         """How a drive goes, as the page hears it in the room: a hint."""
@@ -211,11 +183,6 @@ class ZegoVendor(JournaledVendor[Rest]):
         return self._tasks_by_name[session.id]
 
     @property
-    def human(self) -> str:
-        """Who is shown."""
-        return self._human
-
-    @property
     def user(self) -> str:
         """Who watches it, by the name in the page's token."""
         return self._user
@@ -236,9 +203,6 @@ class ZegoVendor(JournaledVendor[Rest]):
                 self._socket.drive_told(drive, status, hint=False)
 
     # Inside
-
-    def _rest(self) -> Rest:
-        return Rest(self.name, self._url, self._app_id, self._secret, self._allowance)
 
     async def _name(self, rest: Rest) -> Named:
         return Named(OURS + uuid4().hex)
