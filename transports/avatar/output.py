@@ -34,12 +34,18 @@ from pipecat.frames.frames import (
     VADUserStartedSpeakingFrame,
     VADUserStoppedSpeakingFrame,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor, FrameProcessorSetup
+from pipecat.processors.frame_processor import (
+    FrameCallback,
+    FrameDirection,
+    FrameProcessor,
+    FrameProcessorSetup,
+)
 from pipecat.processors.frameworks.rtvi.frames import RTVIClientMessageFrame
 from pipecat.utils.errors import ErrorCategory
 
 from .errors import AvatarError
 from .frames import METADATA_KEY, HeardTextFrame
+from .overtaken import Overtaken
 from .reports import CarriedBy, Cut, Heard, Report, Speaking, SpeakingStarted, SpeakingStopped
 from .resampling import Resampler
 from .stage import Stage
@@ -110,6 +116,7 @@ class AvatarOutput(FrameProcessor):
         self._register_event_handler("on_session_opened")
         self._user_leg = DownstreamLeg(self)
         self._cuts: list[Cut] = []  # the page hears of them after the interruption has passed
+        self._overtaken = Overtaken()
         self._interrupting = False
         self._stopped = False  # by the interruption, behind which it is told
         self._resampler: Resampler | None = None
@@ -130,8 +137,20 @@ class AvatarOutput(FrameProcessor):
         await super().cleanup()
         await self._stage.aclose()
 
+    async def queue_frame(
+        self,
+        frame: Frame,
+        direction: FrameDirection = FrameDirection.DOWNSTREAM,
+        callback: FrameCallback | None = None,
+    ) -> None:
+        """Let a frame in."""
+        self._overtaken.arrives(frame)
+        await super().queue_frame(frame, direction, callback)
+
     async def process_frame(self, frame: Frame, direction: FrameDirection) -> None:
         """Take what is speech, let everything else pass."""
+        if self._overtaken.is_stale(frame):
+            return
         if isinstance(frame, InterruptionFrame):
             await self._interrupt(frame, direction)
             return

@@ -60,8 +60,8 @@ async def begun_without_a_sound(bot: Bot, side: Any) -> int:
 
 async def held_back(bot: Bot, side: Any) -> int:
     """The first samples of the TTS, fewer than the vendor wants to begin with."""
-    await bot.push(TTSStartedFrame(), *pieces(voice(0.3)))
-    await bot.before.until(TTSAudioRawFrame)
+    await bot.push(TTSStartedFrame(), *pieces(voice(0.3)), TextFrame("what comes behind it"))
+    await bot.after.until(TextFrame)
     return 1
 
 

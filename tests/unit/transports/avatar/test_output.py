@@ -276,6 +276,25 @@ async def test_last_word_is_remembered_with_what_closes_its_turn_in_front_of_the
         assert stage.messages() == ["Good morning"]
 
 
+async def test_what_an_interruption_overtakes_is_not_said_behind_it() -> None:
+    async with on_stage() as stage:
+        old = [TTSStartedFrame(context_id="a"), audio(0.3), TTSStoppedFrame(context_id="a")]
+        goodbye = TTSStartedFrame(context_id="kept")
+        goodbye.interruptible = False
+        new = [TTSStartedFrame(context_id="b"), audio(0.5), TTSStoppedFrame(context_id="b")]
+        for frame in [*old, InterruptionFrame(), *new]:
+            await stage.output.queue_frame(frame)  # nothing is processed in between
+        await asyncio.sleep(2)
+        assert [f.context_id for f in stage.after.down if isinstance(f, TTSStartedFrame)] == ["b"]
+        said = b"".join(command.pcm for command in stage.vendor.commands(Speak))
+        assert said == audio(0.5).audio
+        assert stage.vendor.commands(Interrupt) == []
+        await stage.output.queue_frame(goodbye)
+        await stage.output.queue_frame(InterruptionFrame())
+        await asyncio.sleep(0.1)
+        assert goodbye in stage.after.down
+
+
 async def test_interruption_comes_in_front_of_the_end_of_speech_that_it_brings() -> None:
     async with on_stage() as stage:
         await stage.reply()
