@@ -26,6 +26,7 @@ RUN_BY_A_TEST = {
     "uv run --extra livekit bot.py": "tests/emulated/test_rooms.py",
     "uv run --extra deepgram bot.py": "tests/emulated/test_hearing.py",
     "uv run -m emulators.heygen --port 8300": "tests/emulated/test_heygen_emulator.py",
+    "uv run -m emulators.zego --port 8301": "tests/emulated/test_zego_emulator_news.py",
     "uv run bot.py --tls-cert fullchain.pem --tls-key key.pem": "tests/emulated/test_tls.py",
     "uv run bot.py --help": "tests/test_contributing.py",
     "uv run -m launcher": "tests/emulated/test_launcher_whole.py",
