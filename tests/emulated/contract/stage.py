@@ -207,6 +207,7 @@ async def running(
     leaves: type[Frame] = EndFrame,
     noted: int = 0,
     ready_timeout_s: float = 15.0,
+    within_s: float = DEADLINE_S,
     faults: Mapping[str, Mapping[str, Any]] | None = None,
     **knobs: Any,
 ) -> AsyncIterator[tuple[Bot, Any]]:
@@ -219,12 +220,13 @@ async def running(
         leaves: `EndFrame` or `CancelFrame`.
         noted: How many sessions the journal goes on naming.
         ready_timeout_s: How long its side may take.
+        within_s: How long all of it may take.
         faults: Calls that go wrong, and how.
         knobs: How its side behaves.
     """
     folder = folder / uuid4().hex
     folder.mkdir(mode=0o700, parents=True)
-    async with asyncio.timeout(DEADLINE_S), row.serve(**knobs) as side:
+    async with asyncio.timeout(within_s), row.serve(**knobs) as side:
         for call, how in (faults or {}).items():
             side.fail(call, **how)
         bot = Bot(row.vendor(side, folder), side, ready_timeout_s)
