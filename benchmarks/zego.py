@@ -2,19 +2,21 @@
 
 One conversation with the emulator in a process of its own, whose calls take 200 ms. In each turn
 the person answers so long after the avatar fell silent, and the first sound of the next answer is
-followed from the TTS to the vendor's door. Once callbacks tell how a drive goes, once nobody does.
+followed from the TTS to the vendor's door. Once callbacks tell how a drive goes, once the page
+does, which hears it in the room up to 50 ms later, and once nobody does.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -36,6 +38,9 @@ PIECE_S = 0.02 / 5
 AT_HAND_MS = 50.0
 """A first sound that took no longer has waited for no round trip."""
 
+Teller = Literal["callbacks", "the page"]
+"""Who tells how drives go."""
+
 
 class Vendor:
     """Asks the emulator what came."""
@@ -47,6 +52,11 @@ class Vendor:
     async def ask(self, path: str, **query: Any) -> dict[str, Any]:
         async with self._http.get(f"{self.url}/_emulator/{path}", params=query) as reply:
             return await reply.json()
+
+    async def turn(self, **knobs: Any) -> None:
+        """Have it behave otherwise."""
+        async with self._http.post(f"{self.url}/_emulator/script", json={"knobs": knobs}) as reply:
+            assert reply.status == 200, await reply.text()
 
     async def first_sound_at(self, since: float) -> float:
         while True:
@@ -85,6 +95,29 @@ async def emulated(latency_ms: int, callback_url: str) -> AsyncIterator[Vendor]:
         await process.wait()
 
 
+async def relay(vendor: Vendor, bot: Bot, room: str, since: float) -> None:
+    """What the page does with what is said in the room: it hands on how drives go."""
+    while True:
+        said = await vendor.ask(f"rooms/{room}", since=since)
+        for message in said["messages"]:
+            drive = json.loads(message["content"])["Data"]
+            hint = {"drive_id": drive["DriveId"], "status": drive["Status"]}
+            bot.transport.page_says("avatar-drive", hint)
+        since = said["now"]
+        await asyncio.sleep(LOOK_S)
+
+
+@asynccontextmanager
+async def relaying(vendor: Vendor, bot: Bot, room: str, since: float) -> AsyncIterator[None]:
+    """Relays while the block runs, also what was said since some time before."""
+    task = asyncio.create_task(relay(vendor, bot, room, since))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})
+
+
 async def say(bot: Bot, pcm: bytes) -> float:
     """At five times the speed of speech; returns when the first sound was there."""
     now = asyncio.get_running_loop().time
@@ -100,8 +133,11 @@ async def say(bot: Bot, pcm: bytes) -> float:
     return asked
 
 
-async def measure(turns: int, pause_s: float, latency_ms: int, *, tells: bool) -> list[float]:
+async def measure(
+    turns: int, pause_s: float, latency_ms: int, *, told_by: Teller | None
+) -> list[float]:
     """For each turn: from the first frame of the TTS to the vendor's door, in milliseconds."""
+    tells = told_by == "callbacks"
     now = asyncio.get_running_loop().time
     vendors: list[ZegoVendor] = []
     callbacks = [Callbacks(APP_ID, CALLBACK_SECRET)]
@@ -128,8 +164,12 @@ async def measure(turns: int, pause_s: float, latency_ms: int, *, tells: bool) -
                 came = await vendor.first_sound_at(asked)
                 if turn:  # the first one waits for the vendor to be there
                     waits.append(1_000 * (came - asked))
-                silent = await vendor.silent_at(turn + 1)
-                await asyncio.sleep(silent + pause_s - now())
+                async with AsyncExitStack() as stack:
+                    if told_by == "the page":
+                        (room,) = ours.rooms
+                        await stack.enter_async_context(relaying(vendor, bot, room, asked))
+                    silent = await vendor.silent_at(turn + 1)
+                    await asyncio.sleep(silent + pause_s - now())
             await bot.worker.cancel()
             await run
     return waits
@@ -137,8 +177,10 @@ async def measure(turns: int, pause_s: float, latency_ms: int, *, tells: bool) -
 
 async def main(turns: int, pause_s: float, latency_ms: int) -> None:
     print(machine())
-    for name, tells in (("told by callbacks", True), ("told nothing", False)):
-        waits = await measure(turns, pause_s, latency_ms, tells=tells)
+    tellers: tuple[Teller | None, ...] = ("callbacks", "the page", None)
+    for told_by in tellers:
+        name = f"told by {told_by}" if told_by else "told nothing"
+        waits = await measure(turns, pause_s, latency_ms, told_by=told_by)
         at_hand = [each for each in waits if each <= AT_HAND_MS]
         print(f"{name}: a drive was reserved in {len(at_hand)} of {len(waits)} turns")
         print(summary("  first sound, reserved, µs", [1_000 * each for each in at_hand], "µs"))
