@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import random
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -97,14 +98,15 @@ async def emulated(latency_ms: int, callback_url: str) -> AsyncIterator[Vendor]:
 
 async def relay(vendor: Vendor, bot: Bot, room: str, since: float) -> None:
     """What the page does with what is said in the room: it hands on how drives go."""
+    draw = random.Random(since)
     while True:
+        await asyncio.sleep(draw.uniform(0, LOOK_S))
         said = await vendor.ask(f"rooms/{room}", since=since)
         for message in said["messages"]:
             drive = json.loads(message["content"])["Data"]
             hint = {"drive_id": drive["DriveId"], "status": drive["Status"]}
             bot.transport.page_says("avatar-drive", hint)
         since = said["now"]
-        await asyncio.sleep(LOOK_S)
 
 
 @asynccontextmanager
