@@ -15,7 +15,7 @@ import random
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -96,28 +96,18 @@ async def emulated(latency_ms: int, callback_url: str) -> AsyncIterator[Vendor]:
         await process.wait()
 
 
-async def relay(vendor: Vendor, bot: Bot, room: str, since: float) -> None:
+async def relay(vendor: Vendor, bot: Bot) -> None:
     """What the page does with what is said in the room: it hands on how drives go."""
-    draw = random.Random(since)
+    draw, since = random.Random(1), 0.0
     while True:
         await asyncio.sleep(draw.uniform(0, LOOK_S))
-        said = await vendor.ask(f"rooms/{room}", since=since)
-        for message in said["messages"]:
-            drive = json.loads(message["content"])["Data"]
-            hint = {"drive_id": drive["DriveId"], "status": drive["Status"]}
-            bot.transport.page_says("avatar-drive", hint)
-        since = said["now"]
-
-
-@asynccontextmanager
-async def relaying(vendor: Vendor, bot: Bot, room: str, since: float) -> AsyncIterator[None]:
-    """Relays while the block runs, also what was said since some time before."""
-    task = asyncio.create_task(relay(vendor, bot, room, since))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait({task})
+        for room in bot.vendor.rooms:
+            said = await vendor.ask(f"rooms/{room}", since=since)
+            since = said["now"]
+            for message in said["messages"]:
+                drive = json.loads(message["content"])["Data"]
+                hint = {"drive_id": drive["DriveId"], "status": drive["Status"]}
+                bot.transport.page_says("avatar-drive", hint)
 
 
 async def say(bot: Bot, pcm: bytes) -> float:
@@ -161,17 +151,16 @@ async def measure(
             runner = WorkerRunner(handle_sigint=False)
             await runner.add_workers(bot.worker)
             run = asyncio.create_task(runner.run())
+            relaying = asyncio.create_task(relay(vendor, bot)) if told_by == "the page" else None
             for turn in range(turns + 1):
                 asked = await say(bot, voice(0.4, turn))
                 came = await vendor.first_sound_at(asked)
                 if turn:  # the first one waits for the vendor to be there
                     waits.append(1_000 * (came - asked))
-                async with AsyncExitStack() as stack:
-                    if told_by == "the page":
-                        (room,) = ours.rooms
-                        await stack.enter_async_context(relaying(vendor, bot, room, asked))
-                    silent = await vendor.silent_at(turn + 1)
-                    await asyncio.sleep(silent + pause_s - now())
+                silent = await vendor.silent_at(turn + 1)
+                await asyncio.sleep(silent + pause_s - now())
+            if relaying:
+                relaying.cancel()
             await bot.worker.cancel()
             await run
     return waits
