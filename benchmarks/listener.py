@@ -6,6 +6,7 @@ import asyncio
 import itertools
 import json
 import sys
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -21,6 +22,7 @@ VOICE_HZ = 24_000
 MICROPHONE_HZ = 16_000
 MICROPHONE_S = 0.02  # of sound in each message, as the page sends it
 ROOM = 30  # root mean square of a quiet room, of 32,767
+LOUD = 600  # a peak above it is speech
 QUIET_S = 2.0  # after so much silence the story is over
 
 
@@ -53,6 +55,8 @@ class Listener:
         self.samples = 0
         self.arrived: list[float] = []  # when each piece of the voice came
         self.heard_at = 0.0  # when all that came so far was heard
+        self.spoke_at = 0.0  # when the last loud piece left
+        self._to_say: deque[bytes] = deque()
         self._utterance = ""
         self._received = 0
         self._begun_at = 0.0
@@ -76,14 +80,23 @@ class Listener:
                     self._begun_at = now()
 
     async def hear_room(self, room: bytes) -> None:
-        """The microphone: a quiet room, over and over."""
+        """The microphone: a quiet room, over and over, and what is said."""
         now = asyncio.get_running_loop().time
-        size = 2 * round(MICROPHONE_S * MICROPHONE_HZ)
         due = now()
-        for start in itertools.cycle(range(0, len(room), size)):
-            await self._socket.send_bytes(room[start : start + size])
+        for quiet in itertools.cycle(_pieces(room)):
+            piece = self._to_say.popleft() if self._to_say else quiet
+            if np.abs(np.frombuffer(piece, np.int16)).max() > LOUD:
+                self.spoke_at = now()
+            await self._socket.send_bytes(piece)
             due += MICROPHONE_S
             await asyncio.sleep(due - now())
+
+    async def say(self, pcm: bytes) -> float:
+        """Say something; returns when its last loud piece has left."""
+        self._to_say.extend(_pieces(pcm))
+        while self._to_say:
+            await asyncio.sleep(MICROPHONE_S)
+        return self.spoke_at
 
     async def report(self) -> None:
         now = asyncio.get_running_loop().time
@@ -120,6 +133,11 @@ async def listening(address: str, *, muted: bool = False) -> AsyncIterator[Liste
             finally:
                 for task in tasks:
                     task.cancel()
+
+
+def _pieces(pcm: bytes) -> list[bytes]:
+    size = 2 * round(MICROPHONE_S * MICROPHONE_HZ)
+    return [pcm[start : start + size] for start in range(0, len(pcm), size)]
 
 
 def quiet_room() -> bytes:

@@ -42,6 +42,8 @@ RUN_BY_HAND = {
     "make pins": "asks for new releases",
     "uvx pre-commit install": "changes the clone",
     "uv run benchmarks/conversation.py": "measures, for minutes",
+    "uv run benchmarks/zego.py": "measures, for minutes",
+    "uv run benchmarks/zego_turn.py": "measures, for minutes",
     "uv run --group peers python -m benchmarks.peers": "measures, for minutes",
 }
 
