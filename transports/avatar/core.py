@@ -96,6 +96,7 @@ class SpeechCore:
         self._reports: list[Report] = []
         self._held_at = 0.0
         self._losses = 0  # in a row, of which nothing was heard
+        self._guessed_over: str | None = None  # the last utterance, where nobody told its end
         self._last_audio_at = 0.0
         self._listening: bool | None = None  # waits for its time
 
@@ -353,6 +354,7 @@ class SpeechCore:
     def _free(self, done: Utterance, now: float) -> None:
         """Another one may begin, where a vendor cuts what is heard by that."""
         if done.begun and not done.vendor_ended:
+            self._guessed_over = done.id
             end = done.playhead.when(done.playhead.sent) or now
             self._leg.reservation.free_at = end + self._leg.profile.gap_s
 
@@ -497,6 +499,9 @@ class SpeechCore:
         is_promised = type(event) in leg.profile.acknowledges
         leg.tells_starts |= is_promised and isinstance(event, Started | Played)
         leg.tells_ends |= is_promised and isinstance(event, Ended)
+        if isinstance(event, Ended) and name and name == self._guessed_over and leg is self._leg:
+            leg.reservation.free_at = min(now, leg.reservation.free_at)  # now it is known
+            return True
         if utterance is None or not utterance.begun:
             return False
         match event:

@@ -73,6 +73,19 @@ def test_an_end_that_is_told_is_waited_for_and_believed() -> None:
     assert len(asked(day)) == 2
 
 
+def test_an_end_that_is_told_a_little_later_than_it_was_guessed_is_believed_as_well() -> None:
+    day = Day(QUIET)
+    grant(day)
+    day.say(1.0)
+    day.core.receive(Started("u1"), day.leg, now=day.now)
+    day.pass_time(1.05)
+    assert day.when(SpeakingStopped) < day.now
+    assert len(asked(day)) == 1
+    assert day.core.receive(Ended("u1"), day.leg, now=day.now)
+    day.look()
+    assert len(asked(day)) == 2
+
+
 def test_one_utterance_is_at_the_vendor_at_a_time() -> None:
     for profile in (QUIET, EARLY):
         day = Day(profile)
