@@ -72,6 +72,14 @@ async def until_shown(page: Page, face: str) -> None:
     await until(page, f"document.documentElement.dataset.face === '{face}'")
 
 
+async def appears(page: Page, bot: ScriptedBot) -> None:
+    """The avatar comes into the room, the page says that it plays, and shows it."""
+    await page.evaluate("room.enter()")
+    await bot.hears("avatar-joined")
+    bot.say("avatar-face", by="vendor")
+    await until_shown(page, "video")
+
+
 async def watched(page: Page, bot: ScriptedBot) -> None:
     """The page has asked for the room, and is in it."""
     await bot.hears("avatar-watch")
@@ -82,10 +90,7 @@ async def watched(page: Page, bot: ScriptedBot) -> None:
 async def joined(page: Page, bot: ScriptedBot) -> None:
     """The avatar is in the room, and the bot knows that the page plays it."""
     await watched(page, bot)
-    await page.evaluate("room.enter()")
-    await bot.hears("avatar-joined")
-    bot.say("avatar-face", by="vendor")
-    await until_shown(page, "video")
+    await appears(page, bot)
 
 
 async def shows(page: Page) -> str:

@@ -15,7 +15,7 @@ from emulators.zego import serve
 from tests.emulated.paying import GREETING, account
 
 from .scripted_bot import ScriptedBot
-from .test_viewer import NOTE_VOICE, settled, shows, started, until, until_shown
+from .test_viewer import NOTE_VOICE, appears, settled, shows, started, until, until_shown
 from .test_viewer_zego import ROOM as FACE
 from .test_viewer_zego import STAND_IN, calls
 from .visit import Visit, running_bot, visiting
@@ -69,10 +69,7 @@ async def heard(page: Page, bot: ScriptedBot) -> None:
 async def talking(page: Page, bot: ScriptedBot) -> None:
     """And the agent speaks."""
     await heard(page, bot)
-    await page.evaluate("room.enter()")
-    await bot.hears("avatar-joined")
-    bot.say("avatar-face", by="vendor")
-    await until_shown(page, "video")
+    await appears(page, bot)
 
 
 async def test_microphone_is_published_once_and_the_bot_hears_nothing(

@@ -19,7 +19,16 @@ from emulators.zego import serve
 from emulators.zego.news import RoomMessage
 
 from .scripted_bot import ScriptedBot
-from .test_viewer import LOSS_S, NOTE_VOICE, settled, shows, started, until, until_shown
+from .test_viewer import (
+    LOSS_S,
+    NOTE_VOICE,
+    appears,
+    settled,
+    shows,
+    started,
+    until,
+    until_shown,
+)
 from .visit import Visit, running_bot, visiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -53,10 +62,7 @@ async def watched(page: Page, bot: ScriptedBot) -> None:
 async def joined(page: Page, bot: ScriptedBot) -> None:
     """The avatar is in the room, and the bot knows that the page plays it."""
     await watched(page, bot)
-    await page.evaluate("room.enter()")
-    await bot.hears("avatar-joined")
-    bot.say("avatar-face", by="vendor")
-    await until_shown(page, "video")
+    await appears(page, bot)
 
 
 async def calls(page: Page, *names: str) -> list[list[Any]]:
