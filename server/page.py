@@ -16,6 +16,7 @@ ASSETS = (
     "app.js",
     "call.js",
     "choices.js",
+    "clean-up.js",
     "composer.js",
     "connection.js",
     "conversation.js",

@@ -394,6 +394,52 @@ async def test_end_undoes_the_last_first(address: str, chromium: str, silence: P
         assert await visit.page.evaluate(ended)
 
 
+STEPS = [
+    "stopPublishingStream",
+    "destroyStream",
+    "stopPlayingStream",
+    "logoutRoom",
+    "destroyEngine",
+]
+"""What is undone, in this order."""
+
+
+@pytest.mark.parametrize("stuck", [*STEPS, "all of them"])
+async def test_step_that_fails_at_the_end_keeps_none_of_the_others_from_being_taken(
+    stuck: str, address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await talking(visit.page, bot)
+        await visit.page.evaluate(f"window.first = {SENT}")
+        stuck_at = STEPS if stuck == "all of them" else [stuck]
+        await visit.page.evaluate("(stuck) => { window.stuck = stuck; }", stuck_at)
+        await visit.press("End")
+        await visit.until("status", status="disconnected")
+        assert [name for name, *_ in (await calls(visit.page))[-5:]] == STEPS
+        ended = "[first, ...given].every(({ readyState }) => readyState === 'ended')"
+        assert await visit.page.evaluate(ended), "nobody is heard any more"
+        assert await visit.page.evaluate("document.getElementById('video').srcObject") is None
+        assert await shows(visit.page) == "drawn"
+        assert visit.complaints == []
+
+
+async def test_microphone_that_could_not_be_taken_out_is_put_in_again(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await heard(visit.page, bot)
+        unplug = """
+            window.thinking = new Promise((resolve) => (window.plug = resolve));
+            window.stuck = ['stopPublishingStream', 'destroyStream'];
+            given[0].dispatchEvent(new Event('ended'));
+        """
+        await visit.page.evaluate(f"window.first = {SENT}; {unplug}")
+        await until(visit.page, "first.readyState === 'ended'")
+        await visit.page.evaluate("room.cease('me'); window.stuck = []; plug()")
+        await until(visit.page, f"{SENT}?.readyState === 'live'")
+        assert visit.complaints == []
+
+
 PEERS = """
 window.peers = [];
 window.RTCPeerConnection = class extends RTCPeerConnection {

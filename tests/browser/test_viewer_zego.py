@@ -122,6 +122,34 @@ async def test_loss_brings_the_drawn_face_back_and_its_end_the_video(
         await until_shown(visit.page, "video")
 
 
+async def test_stream_that_cannot_be_let_go_is_gone_all_the_same(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await joined(visit.page, bot)
+        await visit.page.evaluate("window.stuck = ['stopPlayingStream']; room.drop()")
+        await bot.hears("avatar-left")
+        assert await shows(visit.page) == "drawn"
+        await visit.page.evaluate("window.stuck = []; room.enter()")
+        await bot.hears("avatar-joined")
+        assert visit.complaints == []
+
+
+async def test_engine_that_cannot_be_furnished_is_destroyed_before_the_next_one_is_made(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence, "window.stuck = ['setLogConfig']") as (
+        visit,
+        bot,
+    ):
+        await bot.hears("avatar-watch")
+        bot.say("avatar-room", **ROOM)
+        await until(visit.page, "window.rooms?.length === 2")
+        assert await visit.page.evaluate("rooms[0].isOver")
+        await visit.page.evaluate("window.stuck = []")
+        await until(visit.page, "room.loggedIn")
+
+
 async def test_streams_of_others_come_and_go_unnoticed(
     address: str, chromium: str, silence: Path
 ) -> None:
@@ -301,13 +329,19 @@ async def test_engine_that_comes_late_joins_and_one_that_comes_too_late_does_not
         assert await visit.page.evaluate("window.rooms === undefined")
 
 
+@pytest.mark.parametrize("failure", ["it does not come", "it does not run"])
 async def test_engine_that_could_not_be_loaded_is_asked_for_again(
-    address: str, chromium: str, silence: Path
+    failure: str, address: str, chromium: str, silence: Path
 ) -> None:
+    async def fail(route: Route) -> None:
+        if failure == "it does not come":
+            await route.abort()
+        else:
+            await route.fulfill(body="throw 1", content_type="text/javascript")
+
     async with visited(address, chromium, silence) as (visit, bot):
         await bot.hears("avatar-watch")
-        engine = "**/assets/zego-express-engine.js"
-        await visit.page.route(engine, lambda route: route.abort(), times=1)
+        await visit.page.route("**/assets/zego-express-engine.js", fail, times=1)
         bot.say("avatar-room", **ROOM)
         await until(visit.page, "window.room?.loggedIn")
 
