@@ -389,7 +389,9 @@ def main() -> None:
             tls=options.tls,
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
-            viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
+            viewer=viewer.if_installed(
+                PAGE, faces.viewer(config), faces.api_url(config), faces.room_url(config)
+            ),
             back_end=_back_end(config),
             router=COMPLETIONS.router,
             opened=lambda: logs.configure(options.verbosity),

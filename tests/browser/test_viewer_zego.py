@@ -277,6 +277,25 @@ async def test_login_that_is_not_answered_is_tried_again(
         assert await visit.page.evaluate("rooms[0].isOver")
 
 
+async def test_room_that_never_answers_is_given_up_with_a_sentence(
+    address: str, chromium: str, silence: Path
+) -> None:
+    script = "window.silences = new Array(99).fill(true)"
+    async with visited(address, chromium, silence, script) as (visit, bot):
+        await visit.page.clock.install()
+        await bot.hears("avatar-watch")
+        bot.say("avatar-room", **ROOM)
+        alert = visit.page.get_by_role("alert")
+        for tried in range(1, 10):
+            await until(visit.page, f"window.rooms?.length >= {tried}")
+            await visit.page.clock.run_for(20_000)
+            if "The avatar's picture cannot be had." in await alert.inner_text():
+                break
+        assert tried > 3
+        assert await visit.page.evaluate("rooms.every(({ isOver }) => isOver)")
+        assert await shows(visit.page) == "drawn"
+
+
 async def test_one_source_is_heard(address: str, chromium: str, silence: Path) -> None:
     async with visited(address, chromium, silence, NOTE_VOICE) as (visit, bot):
         await joined(visit.page, bot)
