@@ -40,6 +40,7 @@ ASSETS = (
     "poses.js",
     "reconnection.js",
     "remote-voice.js",
+    "room-client.js",
     "sound.js",
     "start.js",
     "status.js",

@@ -1,5 +1,6 @@
 import { LiveKitRoom } from "./livekit-room.js";
 import { Reconnection } from "./reconnection.js";
+import { NotInstalled } from "./room-client.js";
 import { ZegoRoom } from "./zego-room.js";
 
 const CHECK_MS = 100;
@@ -124,9 +125,11 @@ export class Viewer {
     };
     const join = () => room.join();
     const arrived = () => this.#room === room && this.#listener.onTrouble(null);
-    const giveUp = () => {
+    const giveUp = (trouble) => {
       if (this.#room !== room) return;
-      const sentence = room.hears ? VOICELESS : FACELESS;
+      const usual = room.hears ? VOICELESS : FACELESS;
+      const until = room.hears ? "Until then nothing is heard." : "Until then the drawn face speaks.";
+      const sentence = trouble instanceof NotInstalled ? `${trouble.message} ${until}` : usual;
       this.leave();
       this.#listener.onTrouble(sentence);
     };
@@ -144,7 +147,7 @@ export class Viewer {
     this.#listener.onHears();
     this.#audio.muted = false;
     this.#timer = setInterval(() => this.#check(), CHECK_MS);
-    join().catch((trouble) => (trouble.lasting ? giveUp() : again()));
+    join().catch((trouble) => (trouble.lasting ? giveUp(trouble) : again()));
   }
 
   #play({ picture, sound }) {

@@ -1,4 +1,5 @@
 import { cleanUp } from "./clean-up.js";
+import { whyNotLoaded } from "./room-client.js";
 import { Trouble } from "./start.js";
 import { ZegoMicrophone } from "./zego-microphone.js";
 import { ZegoTalk } from "./zego-talk.js";
@@ -229,10 +230,10 @@ function load() {
       Engine.presetLogConfig({ logLevel: "disable" });
       resolve(Engine);
     };
-    script.onerror = () => {
+    script.onerror = async () => {
       loading = null;
       script.remove();
-      reject(new Trouble("The page could not load what plays the avatar's room."));
+      reject(await whyNotLoaded(ENGINE));
     };
     document.head.append(script);
   });

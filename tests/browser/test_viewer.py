@@ -226,6 +226,21 @@ async def test_room_that_refuses_is_asked_once_and_the_person_is_told(
         await visit.page.get_by_role("alert").get_by_text("picture").wait_for(state="detached")
 
 
+async def not_installed(route: Route) -> None:
+    await route.fulfill(status=404)
+
+
+async def test_client_that_is_not_installed_is_said_to_be_at_once(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with started(address, chromium, silence) as (visit, bot):
+        await visit.page.route(f"**/assets/{STAND_IN.name}", not_installed)
+        await bot.hears("avatar-watch")
+        bot.say("avatar-room", **ROOM)
+        await visit.until_notice("is not installed. The bot's log says which command installs it.")
+        await visit.until_notice("Until then the drawn face speaks.")
+
+
 async def test_room_that_the_vendor_has_ended_is_not_asked_for_again(
     address: str, chromium: str, silence: Path
 ) -> None:

@@ -15,7 +15,16 @@ from emulators.zego import serve
 from tests.emulated.paying import GREETING, account
 
 from .scripted_bot import ScriptedBot
-from .test_viewer import NOTE_VOICE, appears, settled, shows, started, until, until_shown
+from .test_viewer import (
+    NOTE_VOICE,
+    appears,
+    not_installed,
+    settled,
+    shows,
+    started,
+    until,
+    until_shown,
+)
 from .test_viewer_zego import ROOM as FACE
 from .test_viewer_zego import STAND_IN, calls
 from .visit import Visit, running_bot, visiting
@@ -360,6 +369,17 @@ async def test_room_that_cannot_be_joined_is_said_to_be_the_only_voice(
         await visit.until_notice("The avatar's room cannot be reached, and there is no voice")
         assert await calls(visit.page, "createStream") == []
         assert await visit.page.evaluate("room.isOver")
+
+
+async def test_without_the_engine_it_is_said_at_once_that_nothing_is_heard(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await visit.page.route(f"**/assets/{STAND_IN.name}", not_installed)
+        await bot.hears("avatar-watch")
+        bot.say("avatar-room", **ROOM)
+        await visit.until_notice("is not installed. The bot's log says which command installs it.")
+        await visit.until_notice("Until then nothing is heard.")
 
 
 async def test_who_is_sent_out_stays_out_and_is_told(
