@@ -304,7 +304,11 @@ def _said(before: list[Any], now: list[Any]) -> list[Any]:
 
 def _origin(config: settings.Settings) -> str:
     """Where the vendor's agent finds this server."""
-    return reachable(config.public_url, vendor=config.zego_ai_agent_api_url)
+    return reachable(
+        config.public_url,
+        vendor=config.zego_ai_agent_api_url,
+        otherwise="ZEGO_AGENT_LLM_URL",
+    )
 
 
 async def _turns(config: settings.Settings) -> LLMUserAggregatorParams:

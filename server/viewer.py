@@ -122,7 +122,10 @@ def if_installed(
     try:
         return installed(page, kind, api_url, room_url)
     except ViewerError as error:
-        logger.warning(f"{error} Until then it is neither seen nor heard there, and costs in vain.")
+        logger.warning(
+            f"{error} Then start again: until then it is neither seen nor heard there, and costs"
+            " in vain."
+        )
         return None
 
 
