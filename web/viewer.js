@@ -36,6 +36,7 @@ const ROOMS = new Map([
  * @property {(shown: boolean) => void} onShown the video takes the drawn face's place, or gives it back
  * @property {(sentence: string | null) => void} onTrouble null: it is over
  * @property {() => void} onHears the room hears the person from now on, or no more (`hears`)
+ * @property {(there: boolean) => void} onThere whether an avatar that listens by itself is there to do so
  */
 
 /**
@@ -52,6 +53,7 @@ export class Viewer {
   #room = null;
   #timer = 0;
   #here = false; // as the bot was told
+  #listens = false; // the avatar hears the person by itself, wherever its room is
   #carries = false; // the vendor carries the speech, as the bot has told
   #seen = false; // the picture is drawn
   #shown = false;
@@ -70,7 +72,10 @@ export class Viewer {
   receive(type, data) {
     switch (type) {
       case "session":
-        if (data.avatar !== "local") this.#listener.onSay("avatar-watch");
+        if (data.avatar === "local") break;
+        this.#listens = data.stt === data.avatar;
+        if (this.#listens) this.#listener.onThere(this.#here);
+        this.#listener.onSay("avatar-watch");
         break;
       case "avatar-room":
         this.#enter(data);
@@ -175,6 +180,7 @@ export class Viewer {
     // From here on the bot speaks with the page's own voice: the rest of the vendor's is not heard beside it.
     this.#audio.muted = !here && !this.hears;
     this.#listener.onSay(here ? "avatar-joined" : "avatar-left");
+    if (this.#listens) this.#listener.onThere(here);
   }
 
   #show() {

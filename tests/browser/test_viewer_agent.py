@@ -103,6 +103,19 @@ async def test_microphone_is_published_once_and_the_bot_hears_nothing(
         assert visit.complaints == []
 
 
+async def test_nobody_listens_before_the_agent_is_there_and_when_it_is_gone(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await heard(visit.page, bot)
+        assert await visit.status() == "connecting"
+        await appears(visit.page, bot)
+        assert await visit.status() == "listening"
+        await visit.page.evaluate("room.lose()")
+        await bot.hears("avatar-left")
+        assert await visit.status() == "connecting"
+
+
 async def test_mute_silences_it_in_the_room(address: str, chromium: str, silence: Path) -> None:
     async with visited(address, chromium, silence) as (visit, bot):
         await visit.press("Mute")
