@@ -304,7 +304,11 @@ def _said(before: list[Any], now: list[Any]) -> list[Any]:
 
 def _origin(config: settings.Settings) -> str:
     """Where the vendor's agent finds this server."""
-    return reachable(config.public_url, vendor=config.zego_ai_agent_api_url)
+    return reachable(
+        config.public_url,
+        vendor=config.zego_ai_agent_api_url,
+        otherwise="ZEGO_AGENT_LLM_URL",
+    )
 
 
 async def _turns(config: settings.Settings) -> LLMUserAggregatorParams:
@@ -389,7 +393,9 @@ def main() -> None:
             tls=options.tls,
             trusted_proxies=config.trusted_proxies,
             max_sessions=config.max_sessions,
-            viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
+            viewer=viewer.if_installed(
+                PAGE, faces.viewer(config), faces.api_url(config), faces.room_url(config)
+            ),
             back_end=_back_end(config),
             router=COMPLETIONS.router,
             opened=lambda: logs.configure(options.verbosity),

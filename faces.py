@@ -262,6 +262,11 @@ def api_url(config: Settings) -> str | None:
     return row.api_url(config) if row else None
 
 
+def room_url(config: Settings) -> str:
+    """Where the vendor's room is, as the settings name it; empty: one of the vendor's own."""
+    return config.zego_web_server_url if config.avatar in ZEGO else ""
+
+
 def viewer(config: Settings) -> str | None:
     """The kind of room that the vendor's face is in; None where the page draws the face."""
     row = _row(config)

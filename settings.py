@@ -207,7 +207,8 @@ def _rest(text: str) -> str:
 
 
 def _socket(text: str) -> str:
-    if text and not text.startswith("ws"):
+    # The page's policy names its host, and has no notation for IPv6 addresses.
+    if text and (not text.startswith("wss://") or "[" in text):
         raise ValueError
     return _service(text) or ""
 

@@ -132,7 +132,9 @@ async def _live(options: argparse.Namespace, config: settings.Settings) -> None:
             addresses=addresses,
             tickets=tickets,
             drain=partial(backend.drain, options.drain_s),
-            viewer=viewer.if_installed(PAGE, faces.viewer(config), faces.api_url(config)),
+            viewer=viewer.if_installed(
+                PAGE, faces.viewer(config), faces.api_url(config), faces.room_url(config)
+            ),
             trusted_proxies=config.trusted_proxies,
             opened=partial(_announce, addresses),
         )

@@ -202,12 +202,13 @@ class Completions:
         raise _not_found()
 
 
-def reachable(public_url: str | None, *, vendor: str) -> str:
+def reachable(public_url: str | None, *, vendor: str, otherwise: str) -> str:
     """The origin under which a vendor can ask this server.
 
     Args:
         public_url: The setting.
         vendor: The address of the vendor's API. An emulator on this machine needs no TLS.
+        otherwise: The setting with which the vendor asks another language model.
 
     Raises:
         PublicUrlError: There is none.
@@ -218,7 +219,8 @@ def reachable(public_url: str | None, *, vendor: str) -> str:
         return public_url
     raise PublicUrlError(
         "The agent asks this server for what it says, so its vendor has to reach it: set"
-        " PUBLIC_URL to the address of this server, which begins with https://."
+        " PUBLIC_URL to the address of this server, which begins with https://. Or set"
+        f" {otherwise} to that of a language model that the vendor can reach by itself."
     )
 
 

@@ -82,13 +82,14 @@ class Viewer:
     rooms: tuple[str, ...]
 
 
-def installed(page: Path, kind: str, api_url: str) -> Viewer:
+def installed(page: Path, kind: str, api_url: str, room_url: str = "") -> Viewer:
     """Returns the viewer of one kind of room.
 
     Args:
         page: The folder with the page's files; npm installs into its folder `viewer`.
         kind: One of `CLIENTS`.
         api_url: The vendor's API. One on this machine is an emulator, whose room is here too.
+        room_url: Where the room is, where it is not at one of the vendor's usual addresses.
 
     Raises:
         ViewerError: It is not installed.
@@ -100,23 +101,31 @@ def installed(page: Path, kind: str, api_url: str) -> Viewer:
         command = f"npm ci --prefix {_shortest(folder)}"
         raise ViewerError(f"The page needs {client.package} to show the avatar: run `{command}`.")
     is_here = client.emulated and is_loopback(urlsplit(api_url).hostname or "")
-    return Viewer(client.path, file, (*client.rooms, *(_THIS_MACHINE if is_here else ())))
+    host = urlsplit(room_url).netloc
+    named = (f"wss://{host}", f"https://{host}") if host else ()
+    return Viewer(client.path, file, (*client.rooms, *named, *(_THIS_MACHINE if is_here else ())))
 
 
-def if_installed(page: Path, kind: str | None, api_url: str | None) -> Viewer | None:
+def if_installed(
+    page: Path, kind: str | None, api_url: str | None, room_url: str = ""
+) -> Viewer | None:
     """The viewer of a vendor's face, or None: other clients may bring their own.
 
     Args:
         page: The folder with the page's files.
         kind: The kind of room that the face is in; None where the page draws it.
         api_url: The vendor's API; None where the page draws the face.
+        room_url: Where the room is, where it is not at one of the vendor's usual addresses.
     """
     if kind is None or api_url is None:
         return None
     try:
-        return installed(page, kind, api_url)
+        return installed(page, kind, api_url, room_url)
     except ViewerError as error:
-        logger.warning(f"{error} Until then it draws its own face, and the vendor's costs in vain.")
+        logger.warning(
+            f"{error} Then start again: until then it is neither seen nor heard there, and costs"
+            " in vain."
+        )
         return None
 
 

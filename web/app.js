@@ -61,6 +61,7 @@ function start() {
     onTrouble: (topic, sentence, forMs) => notices.show(topic, sentence, forMs),
     onMicrophone: showMicrophone,
     onVideo: showVideo,
+    onThere: (there) => (status.deaf = !there),
     onVoice: (peak) => {
       face.hear(peak);
       video.style.setProperty("--voice", peak.toFixed(2));
@@ -94,6 +95,7 @@ function over() {
   part("brain").hidden = true;
   composer.examples = false;
   status.set("disconnected");
+  status.deaf = false;
 }
 
 function submit(text) {

@@ -21,6 +21,7 @@ const FORGOTTEN_MS = 15_000;
  * @property {(topic: string, sentence: string | null, forMs?: number) => void} onTrouble null: this trouble is over
  * @property {() => void} onMicrophone the microphone came or went
  * @property {(shown: boolean) => void} onVideo the vendor's video takes the drawn face's place, or gives it back
+ * @property {(there: boolean) => void} onThere whether an avatar that listens by itself is there to do so
  * @property {(peak: number) => void} onVoice loudness of the person, 0 to 1, every 20 ms
  */
 
@@ -87,6 +88,7 @@ export class Call {
       onShown: listener.onVideo,
       onTrouble: (sentence) => listener.onTrouble("video", sentence),
       onHears: () => this.#lend(),
+      onThere: listener.onThere,
     });
     navigator.mediaDevices?.addEventListener("devicechange", this.#placeVoice);
     document.addEventListener("visibilitychange", this.#onVisibility);

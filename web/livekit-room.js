@@ -1,4 +1,7 @@
+import { whyNotLoaded } from "./room-client.js";
 import { Trouble } from "./start.js";
+
+const CLIENT = "/assets/livekit-client.js";
 
 /** Who the avatar is in a room of HeyGen's. In another room it is whoever shows a picture first. */
 const HEYGEN = "heygen";
@@ -76,9 +79,9 @@ export class LiveKitRoom {
 
 async function load() {
   try {
-    return await import("/assets/livekit-client.js");
+    return await import(CLIENT);
   } catch {
-    throw new Trouble("The page could not load what plays the avatar's room.");
+    throw await whyNotLoaded(CLIENT);
   }
 }
 

@@ -18,7 +18,9 @@ const STATUS_OF = {
 export class Status {
   #element;
   #onChange;
-  #current = "disconnected";
+  #current = "disconnected"; // as it is shown
+  #asked = "disconnected";
+  #deaf = false;
   #next = null;
   #holdTimer = 0;
   /** Calls of tools that the language model waits for: nobody listens before they are answered. */
@@ -32,6 +34,12 @@ export class Status {
 
   get current() {
     return this.#current;
+  }
+
+  /** @param {boolean} deaf nobody is there who could listen: one is still being connected with */
+  set deaf(deaf) {
+    this.#deaf = deaf;
+    this.#show(this.#asked);
   }
 
   /** @param {string} type @param {any} data */
@@ -75,7 +83,9 @@ export class Status {
     this.#next = null;
   }
 
-  #show(status) {
+  #show(asked) {
+    this.#asked = asked;
+    const status = asked === "listening" && this.#deaf ? "connecting" : asked;
     if (status === this.#current) return;
     this.#current = status;
     this.#element.textContent = status;

@@ -1,5 +1,6 @@
 import { LiveKitRoom } from "./livekit-room.js";
 import { Reconnection } from "./reconnection.js";
+import { NotInstalled } from "./room-client.js";
 import { ZegoRoom } from "./zego-room.js";
 
 const CHECK_MS = 100;
@@ -35,6 +36,7 @@ const ROOMS = new Map([
  * @property {(shown: boolean) => void} onShown the video takes the drawn face's place, or gives it back
  * @property {(sentence: string | null) => void} onTrouble null: it is over
  * @property {() => void} onHears the room hears the person from now on, or no more (`hears`)
+ * @property {(there: boolean) => void} onThere whether an avatar that listens by itself is there to do so
  */
 
 /**
@@ -51,6 +53,7 @@ export class Viewer {
   #room = null;
   #timer = 0;
   #here = false; // as the bot was told
+  #listens = false; // the avatar hears the person by itself, wherever its room is
   #carries = false; // the vendor carries the speech, as the bot has told
   #seen = false; // the picture is drawn
   #shown = false;
@@ -69,7 +72,10 @@ export class Viewer {
   receive(type, data) {
     switch (type) {
       case "session":
-        if (data.avatar !== "local") this.#listener.onSay("avatar-watch");
+        if (data.avatar === "local") break;
+        this.#listens = data.stt === data.avatar;
+        if (this.#listens) this.#listener.onThere(this.#here);
+        this.#listener.onSay("avatar-watch");
         break;
       case "avatar-room":
         this.#enter(data);
@@ -124,9 +130,11 @@ export class Viewer {
     };
     const join = () => room.join();
     const arrived = () => this.#room === room && this.#listener.onTrouble(null);
-    const giveUp = () => {
+    const giveUp = (trouble) => {
       if (this.#room !== room) return;
-      const sentence = room.hears ? VOICELESS : FACELESS;
+      const usual = room.hears ? VOICELESS : FACELESS;
+      const until = room.hears ? "Until then nothing is heard." : "Until then the drawn face speaks.";
+      const sentence = trouble instanceof NotInstalled ? `${trouble.message} ${until}` : usual;
       this.leave();
       this.#listener.onTrouble(sentence);
     };
@@ -144,7 +152,7 @@ export class Viewer {
     this.#listener.onHears();
     this.#audio.muted = false;
     this.#timer = setInterval(() => this.#check(), CHECK_MS);
-    join().catch((trouble) => (trouble.lasting ? giveUp() : again()));
+    join().catch((trouble) => (trouble.lasting ? giveUp(trouble) : again()));
   }
 
   #play({ picture, sound }) {
@@ -172,6 +180,7 @@ export class Viewer {
     // From here on the bot speaks with the page's own voice: the rest of the vendor's is not heard beside it.
     this.#audio.muted = !here && !this.hears;
     this.#listener.onSay(here ? "avatar-joined" : "avatar-left");
+    if (this.#listens) this.#listener.onThere(here);
   }
 
   #show() {

@@ -1,3 +1,5 @@
+import { cleanUp } from "./clean-up.js";
+
 /** A microphone in a room of ZEGO's: what this page hears is published there as one stream. */
 export class ZegoMicrophone {
   #engine;
@@ -67,16 +69,24 @@ export class ZegoMicrophone {
   async #replace(track) {
     const [before, copy] = [this.#copy, track.clone()];
     this.#copy = copy;
-    const done = await this.#engine.replaceTrack(this.#stream, copy).catch((error) => error);
+    let isHeard = false;
+    try {
+      isHeard = (await this.#engine.replaceTrack(this.#stream, copy)).errorCode === 0;
+    } catch {
+      // It is told below, in words for the person.
+    }
     before.stop();
-    if (track === this.#track && done.errorCode !== 0) this.#onHeard(false);
+    if (track === this.#track && !isHeard) this.#onHeard(false);
   }
 
   #unpublish() {
     if (this.#stream === null) return;
-    this.#engine.stopPublishingStream(this.#name);
-    this.#engine.destroyStream(this.#stream);
-    this.#copy.stop();
+    const [engine, stream, copy] = [this.#engine, this.#stream, this.#copy];
     this.#stream = this.#copy = null;
+    cleanUp(
+      () => engine.stopPublishingStream(this.#name),
+      () => engine.destroyStream(stream),
+      () => copy.stop(),
+    );
   }
 }

@@ -1,3 +1,5 @@
+import { cleanUp } from "./clean-up.js";
+import { whyNotLoaded } from "./room-client.js";
 import { Trouble } from "./start.js";
 import { ZegoMicrophone } from "./zego-microphone.js";
 import { ZegoTalk } from "./zego-talk.js";
@@ -59,16 +61,10 @@ export class ZegoRoom {
   async join() {
     const Engine = await load();
     if (this.#left) throw leftMeanwhile();
-    const { app_id, server, room, user, token } = this.#place;
-    const engine = new Engine(Number(app_id), server);
+    const engine = new Engine(Number(this.#place.app_id), this.#place.server);
     this.#engine = engine;
-    this.#furnish(engine);
-    const login = engine.loginRoom(room, token, { userID: user, userName: user }).then(
-      (done) => (done ? null : {}),
-      (error) => error,
-    );
     const silence = new Promise((resolve) => setTimeout(resolve, LOGIN_MS, {}));
-    const refusal = await Promise.race([login, silence]);
+    const refusal = await Promise.race([this.#logIn(engine), silence]);
     if (this.#left) throw leftMeanwhile();
     if (refusal !== null || engine !== this.#engine) {
       this.#close();
@@ -103,19 +99,27 @@ export class ZegoRoom {
   #close() {
     const engine = this.#engine;
     if (engine === null) return;
-    this.#engine = null;
-    this.#talk.clear();
-    this.#ears?.close();
-    this.#ears = null;
-    if (this.#tracks !== null) engine.stopPlayingStream(this.#place.stream);
-    this.#tracks = null;
-    try {
-      if (this.#joined) engine.logoutRoom(this.#place.room);
-    } catch {
-      // It is out of the room already.
-    }
+    const [ears, plays, joined] = [this.#ears, this.#tracks !== null, this.#joined];
+    this.#engine = this.#ears = this.#tracks = null;
     this.#joined = false;
-    engine.destroyEngine();
+    this.#talk.clear();
+    cleanUp(
+      () => ears?.close(),
+      () => plays && engine.stopPlayingStream(this.#place.stream),
+      () => joined && engine.logoutRoom(this.#place.room),
+      () => engine.destroyEngine(),
+    );
+  }
+
+  /** What it is refused with; null when it is in. */
+  async #logIn(engine) {
+    const { room, user, token } = this.#place;
+    try {
+      this.#furnish(engine);
+      return (await engine.loginRoom(room, token, { userID: user, userName: user })) ? null : {};
+    } catch (error) {
+      return error;
+    }
   }
 
   #furnish(engine) {
@@ -141,7 +145,7 @@ export class ZegoRoom {
     if (change === "ADD") this.#watch(engine);
     if (change === "DELETE" && this.#tracks !== null) {
       this.#tracks = null;
-      engine.stopPlayingStream(this.#place.stream);
+      cleanUp(() => engine.stopPlayingStream(this.#place.stream));
       this.#listener.onTracks({ picture: null, sound: null });
     }
   }
@@ -221,14 +225,15 @@ function load() {
     const script = document.createElement("script");
     script.src = ENGINE;
     script.onload = () => {
-      const { ZegoExpressEngine } = globalThis.Zego;
-      ZegoExpressEngine.presetLogConfig({ logLevel: "disable" });
-      resolve(ZegoExpressEngine);
+      const Engine = globalThis.Zego?.ZegoExpressEngine;
+      if (Engine === undefined) return script.onerror(); // it did not run in this browser
+      Engine.presetLogConfig({ logLevel: "disable" });
+      resolve(Engine);
     };
-    script.onerror = () => {
+    script.onerror = async () => {
       loading = null;
       script.remove();
-      reject(new Trouble("The page could not load what plays the avatar's room."));
+      reject(await whyNotLoaded(ENGINE));
     };
     document.head.append(script);
   });

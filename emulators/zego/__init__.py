@@ -13,7 +13,10 @@ Where the documents are silent or contradict each other there is a knob
 (`python -m emulators.zego --help` lists all), and its default is the one that is likely, or that a
 careless client fails with:
 
-* `cut_on`: whether `DriveByWsStream` cuts what plays, or the Start of the new drive.
+* `cut_on`: whether `DriveByWsStream` cuts what plays, or the Start of the new drive;
+  `reserve_while_driven`: whether it is taken then at all.
+* `idle_interrupt`: whether an interrupt that finds nothing to cut is refused.
+* `idle_from`: whether reservations and interrupts keep a task from being idle.
 * `rate_limit`, `rate_burst`, `agent_rate_code`: for whom calls are counted, and what AI Agent says.
 * `refused_status`: the HTTP status of a refusal; `replays`: whether a nonce may come twice.
 * `connected_delay_ms`, `drain_ms`, `retention_s`: how long a task takes to stream and to stop, and
@@ -26,9 +29,10 @@ careless client fails with:
 * `add_answer`: what a page of the documents says and the guide denies.
 
 Guesses without a knob: that a socket with a bad token is answered 401, and a second one that is
-refused 409; that neither a reservation nor an interrupt keeps a task from being idle; that an agent
-remembers what was played of an answer, by whole words; that something less important than what is
-said is refused; which actions a live digital human refuses; the order of the gateway's checks.
+refused 409; that an agent remembers what was played of an answer, by whole words; that something
+less important than what is said is refused; which actions a live digital human refuses; the order
+of the gateway's checks; that `round_id` and `Round` are the same number. Whether a callback comes
+before the reply of the call that caused it is a matter of `rest_latency_ms`.
 
 Left out: MetaInfo, filters of what is spoken, ZIM, and CDN streams, which are accepted and unseen.
 """

@@ -111,7 +111,10 @@ def update_instance(emulator: Emulator, fields: Fields) -> None:
 
 @actions.on("InterruptAgentInstance")
 def interrupt(emulator: Emulator, fields: Fields) -> dict[str, Any]:
-    return {"Round": _instance(emulator, fields).interrupt()}
+    instance = _instance(emulator, fields)
+    if not instance.talk.turn and emulator.knobs.idle_interrupt == "refuse":
+        raise Refused(Code.INTERRUPT_FAILED)
+    return {"Round": instance.interrupt()}
 
 
 @actions.on("SendAgentInstanceTTS")

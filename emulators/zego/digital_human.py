@@ -64,6 +64,8 @@ def stop(emulator: Emulator, fields: Fields) -> None:
 @actions.on("DriveByWsStream")
 def drive_by_socket(emulator: Emulator, fields: Fields) -> dict[str, Any]:
     task = _streaming(emulator, fields)
+    if task.avatar.current and emulator.knobs.reserve_while_driven == "refuse":
+        raise Refused(Code.BUSY)
     drive = _drive(emulator, "ws")
     life_s = emulator.knobs.address_s / emulator.knobs.deadline_speed
     drive.valid_until = drive.made_at + life_s
@@ -114,7 +116,10 @@ def do_action(emulator: Emulator, fields: Fields) -> None:
 
 @actions.on("InterruptDriveTask")
 def interrupt(emulator: Emulator, fields: Fields) -> None:
-    _streaming(emulator, fields).interrupt()
+    task = _streaming(emulator, fields)
+    if not task.avatar.current and emulator.knobs.idle_interrupt == "refuse":
+        raise Refused(Code.INVALID)
+    task.interrupt()
 
 
 @actions.on("GetDigitalHumanList")

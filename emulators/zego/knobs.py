@@ -36,6 +36,15 @@ class Knobs(Habits):
 
     # Digital human: drives
     cut_on: Literal["start", "reserve"] = knob("start", "what of a new drive cuts the one before")
+    reserve_while_driven: Literal["take", "refuse"] = knob(
+        "take", "a reservation while another drive is heard"
+    )
+    idle_interrupt: Literal["take", "refuse"] = knob(
+        "take", "an interrupt of a task or an instance that says nothing"
+    )
+    idle_from: Literal["drives", "calls"] = knob(
+        "drives", "what begins MaxIdleTime anew: drives, or reservations and interrupts as well"
+    )
     address_s: float = knob(600, "how long a drive's address is valid")
     reuse_drive: Literal["allow", "ignore"] = knob("allow", "a second Start of the same drive")
     first_frame_ms: float = knob(100, "audio that has to be there before the face moves")

@@ -153,6 +153,7 @@ class Task:
     # What REST asks for
 
     def reserve(self, drive: Drive) -> None:
+        self._called()
         self._do(self.avatar.reserve(drive, self._now()))
 
     def enqueue(self, drive: Drive, *, at_once: bool) -> None:
@@ -161,10 +162,15 @@ class Task:
 
     def interrupt(self) -> None:
         now = self._now()
+        self._called()
         self._tell(self.avatar.advance(now))
         self.interruptions.append(Interruption(now, None, *self.avatar.unheard(now)))
         self._received("InterruptDriveTask", None, 0, 0, taken=True)
         self._do(self.avatar.interrupt(now))
+
+    def _called(self) -> None:
+        if self._knobs.idle_from == "calls":
+            self._idle_since = self._now()
 
     # Its sockets
 

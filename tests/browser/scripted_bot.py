@@ -64,7 +64,8 @@ class ScriptedBot:
         said = json.loads(message)
         if said["type"] == "client-ready":
             self._send("bot-ready", {})
-            self.say("session", stt="local", llm="openai", tts="local", avatar=self._avatar)
+            ears = self._avatar if self._avatar.endswith("-agent") else "local"
+            self.say("session", stt=ears, llm="openai", tts=ears, avatar=self._avatar)
         elif said["type"] == "client-message":
             self.heard.append(said["data"]["t"])
             self.details.append(said["data"]["d"])

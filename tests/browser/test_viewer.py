@@ -72,6 +72,14 @@ async def until_shown(page: Page, face: str) -> None:
     await until(page, f"document.documentElement.dataset.face === '{face}'")
 
 
+async def appears(page: Page, bot: ScriptedBot) -> None:
+    """The avatar comes into the room, the page says that it plays, and shows it."""
+    await page.evaluate("room.enter()")
+    await bot.hears("avatar-joined")
+    bot.say("avatar-face", by="vendor")
+    await until_shown(page, "video")
+
+
 async def watched(page: Page, bot: ScriptedBot) -> None:
     """The page has asked for the room, and is in it."""
     await bot.hears("avatar-watch")
@@ -82,10 +90,7 @@ async def watched(page: Page, bot: ScriptedBot) -> None:
 async def joined(page: Page, bot: ScriptedBot) -> None:
     """The avatar is in the room, and the bot knows that the page plays it."""
     await watched(page, bot)
-    await page.evaluate("room.enter()")
-    await bot.hears("avatar-joined")
-    bot.say("avatar-face", by="vendor")
-    await until_shown(page, "video")
+    await appears(page, bot)
 
 
 async def shows(page: Page) -> str:
@@ -219,6 +224,21 @@ async def test_room_that_refuses_is_asked_once_and_the_person_is_told(
         assert await visit.page.evaluate("room.joined.length") == 1
         await visit.press("End")
         await visit.page.get_by_role("alert").get_by_text("picture").wait_for(state="detached")
+
+
+async def not_installed(route: Route) -> None:
+    await route.fulfill(status=404)
+
+
+async def test_client_that_is_not_installed_is_said_to_be_at_once(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with started(address, chromium, silence) as (visit, bot):
+        await visit.page.route(f"**/assets/{STAND_IN.name}", not_installed)
+        await bot.hears("avatar-watch")
+        bot.say("avatar-room", **ROOM)
+        await visit.until_notice("is not installed. The bot's log says which command installs it.")
+        await visit.until_notice("Until then the drawn face speaks.")
 
 
 async def test_room_that_the_vendor_has_ended_is_not_asked_for_again(

@@ -15,7 +15,16 @@ from emulators.zego import serve
 from tests.emulated.paying import GREETING, account
 
 from .scripted_bot import ScriptedBot
-from .test_viewer import NOTE_VOICE, settled, shows, started, until, until_shown
+from .test_viewer import (
+    NOTE_VOICE,
+    appears,
+    not_installed,
+    settled,
+    shows,
+    started,
+    until,
+    until_shown,
+)
 from .test_viewer_zego import ROOM as FACE
 from .test_viewer_zego import STAND_IN, calls
 from .visit import Visit, running_bot, visiting
@@ -69,10 +78,7 @@ async def heard(page: Page, bot: ScriptedBot) -> None:
 async def talking(page: Page, bot: ScriptedBot) -> None:
     """And the agent speaks."""
     await heard(page, bot)
-    await page.evaluate("room.enter()")
-    await bot.hears("avatar-joined")
-    bot.say("avatar-face", by="vendor")
-    await until_shown(page, "video")
+    await appears(page, bot)
 
 
 async def test_microphone_is_published_once_and_the_bot_hears_nothing(
@@ -95,6 +101,19 @@ async def test_microphone_is_published_once_and_the_bot_hears_nothing(
         assert await visit.page.evaluate(f"{SENT}.readyState") == "live"
         assert await visit.page.get_by_role("alert").inner_text() == ""
         assert visit.complaints == []
+
+
+async def test_nobody_listens_before_the_agent_is_there_and_when_it_is_gone(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await heard(visit.page, bot)
+        assert await visit.status() == "connecting"
+        await appears(visit.page, bot)
+        assert await visit.status() == "listening"
+        await visit.page.evaluate("room.lose()")
+        await bot.hears("avatar-left")
+        assert await visit.status() == "connecting"
 
 
 async def test_mute_silences_it_in_the_room(address: str, chromium: str, silence: Path) -> None:
@@ -365,6 +384,17 @@ async def test_room_that_cannot_be_joined_is_said_to_be_the_only_voice(
         assert await visit.page.evaluate("room.isOver")
 
 
+async def test_without_the_engine_it_is_said_at_once_that_nothing_is_heard(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await visit.page.route(f"**/assets/{STAND_IN.name}", not_installed)
+        await bot.hears("avatar-watch")
+        bot.say("avatar-room", **ROOM)
+        await visit.until_notice("is not installed. The bot's log says which command installs it.")
+        await visit.until_notice("Until then nothing is heard.")
+
+
 async def test_who_is_sent_out_stays_out_and_is_told(
     address: str, chromium: str, silence: Path
 ) -> None:
@@ -395,6 +425,52 @@ async def test_end_undoes_the_last_first(address: str, chromium: str, silence: P
         ]
         ended = "[first, ...given].every(({ readyState }) => readyState === 'ended')"
         assert await visit.page.evaluate(ended)
+
+
+STEPS = [
+    "stopPublishingStream",
+    "destroyStream",
+    "stopPlayingStream",
+    "logoutRoom",
+    "destroyEngine",
+]
+"""What is undone, in this order."""
+
+
+@pytest.mark.parametrize("stuck", [*STEPS, "all of them"])
+async def test_step_that_fails_at_the_end_keeps_none_of_the_others_from_being_taken(
+    stuck: str, address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await talking(visit.page, bot)
+        await visit.page.evaluate(f"window.first = {SENT}")
+        stuck_at = STEPS if stuck == "all of them" else [stuck]
+        await visit.page.evaluate("(stuck) => { window.stuck = stuck; }", stuck_at)
+        await visit.press("End")
+        await visit.until("status", status="disconnected")
+        assert [name for name, *_ in (await calls(visit.page))[-5:]] == STEPS
+        ended = "[first, ...given].every(({ readyState }) => readyState === 'ended')"
+        assert await visit.page.evaluate(ended), "nobody is heard any more"
+        assert await visit.page.evaluate("document.getElementById('video').srcObject") is None
+        assert await shows(visit.page) == "drawn"
+        assert visit.complaints == []
+
+
+async def test_microphone_that_could_not_be_taken_out_is_put_in_again(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await heard(visit.page, bot)
+        unplug = """
+            window.thinking = new Promise((resolve) => (window.plug = resolve));
+            window.stuck = ['stopPublishingStream', 'destroyStream'];
+            given[0].dispatchEvent(new Event('ended'));
+        """
+        await visit.page.evaluate(f"window.first = {SENT}; {unplug}")
+        await until(visit.page, "first.readyState === 'ended'")
+        await visit.page.evaluate("room.cease('me'); window.stuck = []; plug()")
+        await until(visit.page, f"{SENT}?.readyState === 'live'")
+        assert visit.complaints == []
 
 
 PEERS = """

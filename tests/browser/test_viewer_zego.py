@@ -19,7 +19,16 @@ from emulators.zego import serve
 from emulators.zego.news import RoomMessage
 
 from .scripted_bot import ScriptedBot
-from .test_viewer import LOSS_S, NOTE_VOICE, settled, shows, started, until, until_shown
+from .test_viewer import (
+    LOSS_S,
+    NOTE_VOICE,
+    appears,
+    settled,
+    shows,
+    started,
+    until,
+    until_shown,
+)
 from .visit import Visit, running_bot, visiting
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -53,10 +62,7 @@ async def watched(page: Page, bot: ScriptedBot) -> None:
 async def joined(page: Page, bot: ScriptedBot) -> None:
     """The avatar is in the room, and the bot knows that the page plays it."""
     await watched(page, bot)
-    await page.evaluate("room.enter()")
-    await bot.hears("avatar-joined")
-    bot.say("avatar-face", by="vendor")
-    await until_shown(page, "video")
+    await appears(page, bot)
 
 
 async def calls(page: Page, *names: str) -> list[list[Any]]:
@@ -114,6 +120,34 @@ async def test_loss_brings_the_drawn_face_back_and_its_end_the_video(
         await visit.page.evaluate(restore)
         await bot.hears("avatar-joined")
         await until_shown(visit.page, "video")
+
+
+async def test_stream_that_cannot_be_let_go_is_gone_all_the_same(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await joined(visit.page, bot)
+        await visit.page.evaluate("window.stuck = ['stopPlayingStream']; room.drop()")
+        await bot.hears("avatar-left")
+        assert await shows(visit.page) == "drawn"
+        await visit.page.evaluate("window.stuck = []; room.enter()")
+        await bot.hears("avatar-joined")
+        assert visit.complaints == []
+
+
+async def test_engine_that_cannot_be_furnished_is_destroyed_before_the_next_one_is_made(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence, "window.stuck = ['setLogConfig']") as (
+        visit,
+        bot,
+    ):
+        await bot.hears("avatar-watch")
+        bot.say("avatar-room", **ROOM)
+        await until(visit.page, "window.rooms?.length === 2")
+        assert await visit.page.evaluate("rooms[0].isOver")
+        await visit.page.evaluate("window.stuck = []")
+        await until(visit.page, "room.loggedIn")
 
 
 async def test_streams_of_others_come_and_go_unnoticed(
@@ -243,6 +277,25 @@ async def test_login_that_is_not_answered_is_tried_again(
         assert await visit.page.evaluate("rooms[0].isOver")
 
 
+async def test_room_that_never_answers_is_given_up_with_a_sentence(
+    address: str, chromium: str, silence: Path
+) -> None:
+    script = "window.silences = new Array(99).fill(true)"
+    async with visited(address, chromium, silence, script) as (visit, bot):
+        await visit.page.clock.install()
+        await bot.hears("avatar-watch")
+        bot.say("avatar-room", **ROOM)
+        alert = visit.page.get_by_role("alert")
+        for tried in range(1, 10):
+            await until(visit.page, f"window.rooms?.length >= {tried}")
+            await visit.page.clock.run_for(20_000)
+            if "The avatar's picture cannot be had." in await alert.inner_text():
+                break
+        assert tried > 3
+        assert await visit.page.evaluate("rooms.every(({ isOver }) => isOver)")
+        assert await shows(visit.page) == "drawn"
+
+
 async def test_one_source_is_heard(address: str, chromium: str, silence: Path) -> None:
     async with visited(address, chromium, silence, NOTE_VOICE) as (visit, bot):
         await joined(visit.page, bot)
@@ -295,13 +348,19 @@ async def test_engine_that_comes_late_joins_and_one_that_comes_too_late_does_not
         assert await visit.page.evaluate("window.rooms === undefined")
 
 
+@pytest.mark.parametrize("failure", ["it does not come", "it does not run"])
 async def test_engine_that_could_not_be_loaded_is_asked_for_again(
-    address: str, chromium: str, silence: Path
+    failure: str, address: str, chromium: str, silence: Path
 ) -> None:
+    async def fail(route: Route) -> None:
+        if failure == "it does not come":
+            await route.abort()
+        else:
+            await route.fulfill(body="throw 1", content_type="text/javascript")
+
     async with visited(address, chromium, silence) as (visit, bot):
         await bot.hears("avatar-watch")
-        engine = "**/assets/zego-express-engine.js"
-        await visit.page.route(engine, lambda route: route.abort(), times=1)
+        await visit.page.route("**/assets/zego-express-engine.js", fail, times=1)
         bot.say("avatar-room", **ROOM)
         await until(visit.page, "window.room?.loggedIn")
 

@@ -12,7 +12,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from emulators.zego import serve
 from server.viewer import CLIENTS
+from tests.emulated.paying import account
 
 from .scripted_bot import ScriptedBot
 from .test_viewer import settled, started, until
@@ -187,6 +189,29 @@ async def test_real_engine_runs_under_our_policy(chromium: str, silence: Path) -
         assert failures == []
         kept = await visit.page.evaluate("JSON.stringify([localStorage, sessionStorage])")
         assert "SECRET" not in "".join([*said, *dialled, *visit.requested, kept])
+
+
+DIAL = """(url) => new Promise((ended) => {
+    new WebSocket(url).onerror = () => setTimeout(ended);
+})"""
+
+
+async def test_page_may_dial_the_server_that_the_settings_name_and_no_other(
+    chromium: str, silence: Path, tmp_path: Path
+) -> None:
+    server = "wss://localhost:9/ws"
+    async with (
+        serve() as vendor,
+        running_bot(
+            **account("zego", vendor), ZEGO_WEB_SERVER_URL=server, XDG_STATE_HOME=str(tmp_path)
+        ) as address,
+        visiting(address, chromium, silence) as visit,
+    ):
+        await visit.page.add_init_script(NOTE_VIOLATIONS)
+        await visit.arrive()
+        await visit.page.evaluate(DIAL, server)
+        await visit.page.evaluate(DIAL, "wss://localhost:10/ws")
+        assert await visit.page.evaluate("violations") == ["connect-src wss://localhost:10/ws"]
 
 
 COPIES = """async () => {

@@ -38,7 +38,7 @@ async def bot(runner_args: Any) -> None:
     context = LLMContext([], tools=[time_in_city])
     brain = Brain(context, providers.language_model(config.llm, account))
     session = socket.scope["avatarbot"].session
-    origin = reachable(config.public_url, vendor="http://127.0.0.1:9")
+    origin = reachable(config.public_url, vendor="http://127.0.0.1:9", otherwise="")
     async with brain.awake():
         with COMPLETIONS.lend(brain, session=session, origin=origin) as agent:
             try:

@@ -131,10 +131,14 @@ async def test_typing_in_an_answer_cuts_it_once_and_is_answered(
         assert bot.count(BotStartedSpeakingFrame) == bot.count(BotStoppedSpeakingFrame) == 2
 
 
+@pytest.mark.parametrize("idle_interrupt", ["take", "refuse"])
 async def test_interruption_behind_a_question_that_is_on_its_way_cuts_its_answer(
-    tmp_path: Path,
+    tmp_path: Path, idle_interrupt: str
 ) -> None:
-    async with vendor(text_ms=60) as (side, bots), running(side, bots, tmp_path) as bot:
+    async with (
+        vendor(text_ms=60, idle_interrupt=idle_interrupt) as (side, bots),
+        running(side, bots, tmp_path) as bot,
+    ):
         await bot.watch()
         side.turn(rest_latency_ms=200)
         await bot.type("one two three four five six seven")

@@ -273,6 +273,52 @@ async def test_a_new_drive_cuts_the_one_before(cut_on: str) -> None:
         assert emulator.interruptions() == []
 
 
+@pytest.mark.parametrize("taken", [True, False])
+async def test_a_drive_may_be_reserved_while_another_one_is_heard(taken: bool) -> None:
+    knobs = {"reserve_while_driven": "take" if taken else "refuse"}
+    async with driving(**knobs) as (emulator, client, socket, drive):
+        await begin(socket, drive)
+        await socket.send(counted(0.3))
+        await emulator.hears(0.1)
+        task = emulator.session().id
+        code = await client.code("DriveByWsStream", {"TaskId": task})
+        assert code == (0 if taken else 400010002)
+        await finish(socket, drive)
+        await over(emulator)
+        assert await client.code("DriveByWsStream", {"TaskId": task}) == 0
+        assert not emulator.heard()[0].cut
+
+
+@pytest.mark.parametrize("taken", [True, False])
+async def test_an_interrupt_may_find_nothing_to_cut(taken: bool) -> None:
+    knobs = {"idle_interrupt": "take" if taken else "refuse"}
+    async with driving(**knobs) as (emulator, client, socket, drive):
+        task = emulator.session().id
+        assert await client.code(INTERRUPT, {"TaskId": task}) == (0 if taken else 400000001)
+        await begin(socket, drive)
+        await socket.send(counted(0.3))
+        await emulator.hears(0.1)
+        assert await client.code(INTERRUPT, {"TaskId": task}) == 0
+        assert emulator.heard()[0].cut
+
+
+@pytest.mark.parametrize("call", ["DriveByWsStream", INTERRUPT])
+@pytest.mark.parametrize("counts", [True, False])
+async def test_calls_that_drive_nothing_may_keep_a_task_from_being_idle(
+    call: str, counts: bool
+) -> None:
+    knobs = {"idle_from": "calls" if counts else "drives", "deadline_speed": 100, "rate_limit": 0}
+    async with vendor(**knobs) as (emulator, client):
+        task = await client.create("idle", MaxIdleTime=30)
+        await emulator.until(lambda: emulator.session().avatar.state.name == "IDLE")
+        loop = asyncio.get_running_loop()
+        end = loop.time() + 0.6
+        codes = set()
+        while loop.time() < end:
+            codes.add(await client.code(call, {"TaskId": task}))
+        assert codes == ({0} if counts else {0, 400000007})
+
+
 async def test_an_address_is_good_for_its_time_and_a_second_socket_closes_the_first() -> None:
     async with streaming(address_s=60, deadline_speed=600) as (_, client, task):
         addresses = [

@@ -341,6 +341,13 @@ async def test_who_speaks_while_it_speaks_cuts_it_and_it_knows_what_was_heard() 
         assert emulator.interruptions() == [], "which are the client's"
 
 
+@pytest.mark.parametrize("taken", [True, False])
+async def test_an_interrupt_may_find_nothing_to_cut(taken: bool) -> None:
+    async with joined(idle_interrupt="take" if taken else "refuse") as (_, client, instance):
+        code = await client.code("InterruptAgentInstance", {"AgentInstanceId": instance.id})
+        assert code == (0 if taken else 410001024)
+
+
 async def test_an_interrupt_leaves_an_llm_that_still_answers() -> None:
     async with (
         brain(*["word. "] * 500, waits_s=0.01) as (url, seen),

@@ -84,6 +84,12 @@ def test_account_of_the_face_is_known_with_its_limit(name: str, vendor: str, mos
     assert faces.accounts(load("local")) == []
 
 
+@pytest.mark.parametrize("name", ROWS)
+def test_room_that_the_settings_name_is_where_zegos_faces_are(name: str) -> None:
+    config = load(name, ZEGO_WEB_SERVER_URL="wss://rtc.example.com/ws")
+    assert faces.room_url(config) == ("wss://rtc.example.com/ws" if "zego" in name else "")
+
+
 def test_account_is_not_needed_where_the_drawn_face_goes_on() -> None:
     needed = {
         how: faces.accounts(load("liveavatar", AVATAR_ON_START_ERROR=how))[0].needed

@@ -119,6 +119,7 @@ var Zego = (() => {
 
     note(name, ...given) {
       this.calls.push([name, ...given]);
+      if (window.stuck?.includes(name)) throw { code: 1000001, msg: "stuck" };
       if (name === "loginRoom") this.#name = given[0];
       return true;
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -174,14 +175,15 @@ async def test_key_is_long_fresh_and_shown_by_nothing() -> None:
 async def test_vendor_reaches_only_what_is_encrypted_or_on_its_own_machine() -> None:
     vendor = "https://aigc-aiagent-api.zegotech.cn"
     emulator = "http://127.0.0.1:8095"
-    assert reachable(ORIGIN, vendor=vendor) == ORIGIN
-    assert reachable(ORIGIN, vendor=emulator) == ORIGIN
-    assert reachable("http://localhost:7860", vendor=emulator) == "http://localhost:7860"
+    asked = partial(reachable, otherwise="LLM_URL")
+    assert asked(ORIGIN, vendor=vendor) == ORIGIN
+    assert asked(ORIGIN, vendor=emulator) == ORIGIN
+    assert asked("http://localhost:7860", vendor=emulator) == "http://localhost:7860"
     for url, other in (
         (None, vendor),
         (None, emulator),
         ("http://localhost:7860", vendor),
         ("http://bot.example.com", emulator),
     ):
-        with pytest.raises(PublicUrlError, match="set PUBLIC_URL"):
-            reachable(url, vendor=other)
+        with pytest.raises(PublicUrlError, match=r"set PUBLIC_URL to .* Or set LLM_URL to "):
+            asked(url, vendor=other)

@@ -91,6 +91,15 @@ def test_page_may_connect_to_zegos_rooms_and_to_nothing_here(furnished: Path) ->
     }
 
 
+def test_page_may_connect_to_the_room_that_the_settings_name(furnished: Path) -> None:
+    usual = connects_to(installed(furnished, "zego", CLOUD).rooms)
+    named = installed(furnished, "zego", CLOUD, "wss://rtc.example.com:8443/ws").rooms
+    assert connects_to(named) - usual == {
+        "wss://rtc.example.com:8443",
+        "https://rtc.example.com:8443",
+    }
+
+
 @pytest.mark.asyncio
 @pytest.mark.parametrize("kind", CLIENTS)
 async def test_file_is_served_only_where_a_vendor_needs_it(kind: str, furnished: Path) -> None:
