@@ -25,7 +25,7 @@ from pipecat.frames.frames import (
 import faces
 import settings
 from tests.emulated.contract.stage import all_heard, pieces, running, stream, voice
-from tests.emulated.contract.vendors import ZEGO, ZEGO_SILENT
+from tests.emulated.contract.vendors import ZEGO, ZEGO_SILENT, Row
 from tests.emulated.contract.zego import zego, zego_vendor
 from transports.avatar import (
     AvatarError,
@@ -41,7 +41,7 @@ from transports.avatar import (
 )
 from transports.avatar.journal import Journal
 from transports.avatar.trust import Trust
-from transports.zego import ZegoVendor
+from transports.zego import ZegoVendor, drives
 from transports.zego.drives import WATCH_S
 
 pytestmark = pytest.mark.asyncio
@@ -197,6 +197,44 @@ async def test_speech_that_somebody_else_cuts_goes_on_from_where_it_was(tmp_path
         assert second.audio == voice(2.0)[-len(second.audio) :]
         heard_s = (len(first.audio) + len(second.audio)) / 48_000
         assert heard_s == pytest.approx(2.0, abs=0.15)
+
+
+@pytest.mark.parametrize("row", [ZEGO, ZEGO_SILENT], ids=lambda row: row.name)
+@pytest.mark.parametrize("seconds", [0.3, 2.0])
+async def test_an_answer_that_crosses_with_a_close_of_its_connection_is_heard_once(
+    tmp_path: Path, row: Row, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drives, "SHORT_LIVED_S", 0.2)
+    first, second = voice(0.3, 1), voice(seconds, 2)
+    async with running(row, tmp_path, start_crosses_s=0.5, **SOON) as (bot, side):
+        await bot.say(first)
+        await bot.has_said()
+        await asyncio.sleep(0.6)  # a person who thinks
+        await bot.say(second)
+        await side.until(lambda: side.received("crossed"))
+        await bot.has_said(2)
+        await all_heard(side)
+        assert stream(side) == first + second
+        assert not any(each.cut for each in side.heard())
+        assert len(calls(side, RESERVE)) <= 4
+        assert bot.before.frames(ErrorFrame) == []
+
+
+async def test_a_cut_drops_an_answer_that_crosses_with_a_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drives, "SHORT_LIVED_S", 0.2)
+    async with running(ZEGO, tmp_path, start_crosses_s=0.5, **SOON) as (bot, side):
+        await side.until(lambda: side.record.connections)
+        await asyncio.sleep(0.6)
+        await bot.say(voice(2.0, 1))
+        await side.until(lambda: side.received("crossed"))
+        await bot.cut_in()
+        await bot.say(voice(0.5, 2))
+        await bot.has_said()
+        await all_heard(side)
+        assert stream(side) == voice(0.5, 2)
+        assert len(side.interruptions()) <= 1
 
 
 async def test_a_task_that_ends_in_silence_is_an_error_before_its_answer_was_all_heard(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -58,7 +58,12 @@ WATCH_S = 5.0
 """How often to ask whether the task still is: that it ended may be told by nobody."""
 
 SHORT_LIVED_S = 5.0
-"""A connection that was closed sooner is not made again before it is needed."""
+"""A connection that was closed sooner is not made again before it is needed, and was not closed
+because nothing came over it."""
+
+CROSSED_S = 0.8
+"""A close for a long silence that crosses with a Start is seen this soon; by then the vendor would
+have told that it drives."""
 
 
 @dataclass(slots=True)
@@ -68,8 +73,16 @@ class _Driven:
     id: str
     utterance: str
     sample_rate: int
+    silent_s: float  # for how long nothing had come over its connection
+    at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     stopped: bool = False
     over: bool = False  # the vendor ended it by itself, before it was stopped
+    told: bool = False  # that it is heard
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody can say yet that the vendor has it."""
+        return not self.told and asyncio.get_running_loop().time() < self.at + CROSSED_S
 
 
 @dataclass(slots=True)
@@ -113,6 +126,8 @@ class DriveSocket:
         self._between = asyncio.Event()  # drives: nothing more is to be sent of the last
         self._between.set()
         self._progress = Progress()
+        self._tells = False  # the vendor, or a page, when a drive is heard
+        self._hangs_up = False  # the vendor, behind each Stop
         self._asking: asyncio.Task[None] | None = None
         self._cut: asyncio.Task[None] | None = None
         self._cut_at = 0.0
@@ -146,8 +161,8 @@ class DriveSocket:
         """Carry out an order of the wire.
 
         Raises:
-            ConnectionLost: The connection is gone in the middle of a drive, or the task is over.
-            AvatarError: There was no reservation left, and none could be made.
+            AvatarError: There was no reservation left, and none could be made. That the connection
+                is gone is told by the iteration.
         """
         match order:
             case Ask(generation):
@@ -174,6 +189,8 @@ class DriveSocket:
     def drive_told(self, drive: str, status: DriveStatus, *, hint: bool) -> None:
         """How a drive goes, as the vendor says, or as a page does (`hint`)."""
         driven = self._driven
+        if driven is not None and driven.id == drive and status is DriveStatus.DRIVING:
+            driven.told = self._tells = True
         if driven is not None and driven.id == drive and not driven.stopped and status in _OVER:
             if hint:
                 return
@@ -201,10 +218,10 @@ class DriveSocket:
         if self._cut is not None:
             self._cut.cancel()  # this cuts as well, and one that still waits for its turn hits this
         self._kept = None
-        self._driven = _Driven(kept.drive.id, utterance, sample_rate)
+        self._driven = _Driven(kept.drive.id, utterance, sample_rate, self._line.silent_s)
         self._between.clear()
         self._progress.begin(kept.drive.id, utterance)
-        await self._line.send(start_text(kept.drive.id, sample_rate))
+        await self._say(start_text(kept.drive.id, sample_rate))
 
     async def _prepared_to_begin(self) -> _Kept:
         async with self._preparing:
@@ -224,7 +241,7 @@ class DriveSocket:
         if driven.over:
             await self._begin(driven.utterance, driven.sample_rate)
             self._progress.forget(driven.id)
-        await self._line.send(pcm)
+        await self._say(pcm)
 
     async def _end(self) -> None:
         driven = self._driven
@@ -233,9 +250,13 @@ class DriveSocket:
         driven.stopped = True
         self._between.set()
         if not driven.over:
-            await self._line.send(stop_text(driven.id))
+            await self._say(stop_text(driven.id))
         else:
             self._tell(driven.id, DriveStatus.ENDED)
+
+    async def _say(self, message: str | bytes) -> None:
+        with suppress(ConnectionLost):  # it is seen closed as well, and `_closed` knows what to do
+            await self._line.send(message)
 
     # Reservations
 
@@ -294,12 +315,38 @@ class DriveSocket:
                 raise
         return kept
 
+    # Connections that close
+
     def _closed(self, lived_s: float) -> None:
         driven = self._driven
-        if driven is not None and not driven.stopped and not driven.over:
-            self._inbox.put_nowait(ConnectionLost(self._vendor))
-        else:
+        if driven is None or driven.over:
             self._spawn(self._closed_between(lived_s), "avatar drive closed")
+        elif not driven.stopped:
+            if driven.is_new and driven.silent_s > SHORT_LIVED_S:
+                self._never_had(driven)
+            else:
+                self._inbox.put_nowait(ConnectionLost(self._vendor))
+        else:
+            if driven.is_new and driven.silent_s > SHORT_LIVED_S and not self._hangs_up:
+                self._spawn(self._closed_behind(driven), "avatar drive crossed")
+            self._hangs_up |= driven.is_new and driven.silent_s <= SHORT_LIVED_S
+            self._spawn(self._closed_between(lived_s), "avatar drive closed")
+
+    async def _closed_behind(self, driven: _Driven) -> None:
+        """All of a short drive was sent: the vendor took it, or closed before it came."""
+        if self._tells:
+            await asyncio.sleep(driven.at + CROSSED_S - asyncio.get_running_loop().time())
+        if self._driven is driven and not driven.told:
+            self._never_had(driven)
+
+    def _never_had(self, driven: _Driven) -> None:
+        """The close has crossed with the Start: whoever keeps the speech says it again, once.
+
+        What it is said over then is new, so that its close would cross with nothing.
+        """
+        self._driven = None
+        self._between.set()
+        self._tell(driven.id, DriveStatus.FAILED)
 
     async def _closed_between(self, lived_s: float) -> None:
         """Between two drives: because the task is over, or because nothing was said for a while."""

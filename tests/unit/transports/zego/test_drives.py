@@ -19,7 +19,15 @@ from transports.avatar import (
     VendorUnreachable,
 )
 from transports.avatar.rest import CALL_TIMEOUT_S
-from transports.zego.drives import CUT_S, KEPT_S, RESERVATION_S, TROUBLE_S, WATCH_S, DriveSocket
+from transports.zego.drives import (
+    CROSSED_S,
+    CUT_S,
+    KEPT_S,
+    RESERVATION_S,
+    TROUBLE_S,
+    WATCH_S,
+    DriveSocket,
+)
 from transports.zego.tasks import DriveStatus, Tasks
 from transports.zego.wire import Ask, Cut, Start, Stop, Told
 
@@ -303,8 +311,118 @@ async def test_a_connection_that_closes_in_mid_drive_is_lost() -> None:
         world.lines[0].close()
         await asyncio.sleep(0.1)
         assert isinstance(world.over, ConnectionLost)
-        with pytest.raises(ConnectionLost):
-            await driven.send(b"\0\0")
+        await driven.send(b"\0\0")
+        assert len(world.lines[0].sent) == 1
+
+
+# Closed for its silence, just when something is said
+
+
+async def quiet(driven: DriveSocket) -> None:
+    """For so long that the vendor may close it."""
+    await driven.send(Ask(0))
+    await asyncio.sleep(60.0)
+
+
+async def goes_on(world: World, driven: DriveSocket, utterance: str) -> None:
+    """As the core does when something was lost."""
+    await driven.send(Ask(0))
+    await asyncio.sleep(1.0)
+    await driven.send(Start(utterance, 24_000))
+
+
+async def test_a_close_that_crosses_with_a_start_has_it_said_again_over_another() -> None:
+    async with socket() as (world, driven):
+        await quiet(driven)
+        await driven.send(Start("u1", 24_000))
+        await driven.send(b"\0\0")
+        world.lines[0].close()
+        await asyncio.sleep(0)
+        await driven.send(b"\1\1")  # on its way when it was lost: it is said again with the rest
+        await asyncio.sleep(0.1)
+        assert world.told[-1][1] == Told("u1", DriveStatus.FAILED)
+        await goes_on(world, driven, "u2")
+        assert world.over == "no"
+        assert "d2" in str(world.lines[1].sent[0])
+        assert len(world.lines[1].sent) == 1
+        world.lines[1].close()
+        await asyncio.sleep(1.0)
+        assert isinstance(world.over, ConnectionLost), "once"
+
+
+@pytest.mark.parametrize("tells", [False, True])
+async def test_what_was_stopped_already_is_said_again_as_well_if_nobody_tells_of_it(
+    tells: bool,
+) -> None:
+    async with socket() as (world, driven):
+        if tells:
+            await driven.send(Start("u0", 24_000))
+            driven.drive_told("d1", DriveStatus.DRIVING, hint=False)
+            await driven.send(Stop("u0"))
+        await quiet(driven)
+        await driven.send(Start("u1", 24_000))
+        begun = now()
+        await driven.send(Stop("u1"))
+        world.lines[0].close()
+        await asyncio.sleep(2.0)
+        at, told = world.told[-1]
+        assert told == Told("u1", DriveStatus.FAILED)
+        assert at == pytest.approx(begun + (CROSSED_S if tells else 0.0), abs=0.01)
+        await goes_on(world, driven, "u2")
+        await driven.send(Stop("u2"))
+        assert len(world.lines[1].sent) == 2
+
+
+@pytest.mark.parametrize("hint", [False, True])
+@pytest.mark.parametrize("stops", [False, True])
+async def test_what_is_known_to_be_heard_has_crossed_with_nothing(stops: bool, hint: bool) -> None:
+    async with socket() as (world, driven):
+        await quiet(driven)
+        await driven.send(Start("u1", 24_000))
+        driven.drive_told("d1", DriveStatus.DRIVING, hint=hint)
+        if stops:
+            await driven.send(Stop("u1"))
+        world.lines[0].close()
+        await asyncio.sleep(2.0)
+        assert Told("u1", DriveStatus.FAILED) not in [each for _, each in world.told]
+        assert (world.over == "no") is stops
+
+
+async def test_what_is_said_for_a_while_has_crossed_with_nothing() -> None:
+    async with socket() as (world, driven):
+        await quiet(driven)
+        await driven.send(Start("u1", 24_000))
+        await asyncio.sleep(CROSSED_S + 0.1)
+        world.lines[0].close()
+        await asyncio.sleep(2.0)
+        assert isinstance(world.over, ConnectionLost)
+
+
+async def test_a_vendor_that_hangs_up_behind_each_stop_is_not_told_things_twice() -> None:
+    async with socket() as (world, driven):
+        for number in range(1, 4):
+            await goes_on(world, driven, f"u{number}")
+            await driven.send(Stop(f"u{number}"))
+            world.lines[-1].close()
+            await (quiet(driven) if number > 1 else asyncio.sleep(0.1))
+        assert not [each for _, each in world.told if isinstance(each, Told)]
+        assert world.over == "no"
+
+
+@pytest.mark.parametrize("stops", [False, True])
+async def test_a_cut_drops_what_has_crossed_with_a_close(stops: bool) -> None:
+    async with socket() as (world, driven):
+        await quiet(driven)
+        await driven.send(Start("u1", 24_000))
+        driven._tells = stops  # then it waits for what may be told
+        if stops:
+            await driven.send(Stop("u1"))
+        world.lines[0].close()
+        await driven.send(Cut())
+        await asyncio.sleep(5.0)
+        assert not [each for _, each in world.told if isinstance(each, Told)]
+        assert len(world.rest.times("InterruptDriveTask")) == 1
+        assert sum(len(line.sent) for line in world.lines) == 1 + stops
 
 
 @pytest.mark.parametrize("status", [2, 4, 5])
