@@ -32,7 +32,8 @@ from transports.avatar import (
     AvatarNotFound,
     CertificateRefused,
     ClockOff,
-    ConnectionLost,
+    EndedByVendor,
+    Ending,
     KeyRefused,
     NotStarted,
     Opened,
@@ -244,8 +245,20 @@ async def test_a_task_that_ends_in_silence_is_an_error_before_its_answer_was_all
         await bot.say(voice(20.0))
         await side.hears(0.3)
         side.session().end("TTL")
-        assert type(await bot.error(within_s=WATCH_S + 2.0)) is ConnectionLost
+        error = await bot.error(within_s=WATCH_S + 2.0)
+        assert isinstance(error, EndedByVendor)
+        assert error.why is Ending.UNKNOWN
         assert bot.after.frames(LLMFullResponseEndFrame) == []
+
+
+async def test_a_task_that_has_lasted_as_long_as_it_was_asked_for_is_told_as_such(
+    tmp_path: Path,
+) -> None:
+    short = replace(ZEGO, vendor=partial(zego_vendor, max_session_s=10))
+    async with running(short, tmp_path, **SOON) as (bot, _):
+        error = await bot.error(within_s=10.0 + WATCH_S)
+        assert isinstance(error, EndedByVendor)
+        assert error.why is Ending.LIMIT
 
 
 # What is told

@@ -16,7 +16,7 @@ from loguru import logger
 
 from .commands import KeepAlive
 from .core import SpeechCore
-from .errors import AvatarError, ConnectionLost, NeverReady
+from .errors import AvatarError, ConnectionLost, EndedByVendor, NeverReady
 from .leg import Leg
 from .undo import finish
 from .vendor import Opened, Socket, Vendor, Wire, short
@@ -149,7 +149,7 @@ class AvatarSession:
             for event in wire.decode(message):
                 self._core.receive(event, self.leg, now=self._now())
             if wire.over:
-                break
+                raise EndedByVendor(self.vendor.name, why=wire.over)
             self._look_ready(wire)
             self._owner.poke()
         raise ConnectionLost(self.vendor.name)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .commands import Command
+from .errors import Ending
 from .events import Event
 
 
@@ -101,11 +102,11 @@ class Wire(Protocol):
 
     Attributes:
         ready: Turns True when commands may be sent.
-        over: Turns True when the vendor says that the session has ended.
+        over: None until the vendor says that the session has ended; then why.
     """
 
     ready: bool
-    over: bool
+    over: Ending | None
 
     def encode(self, command: Command) -> list[Any]:
         """The messages that say this command; none where the vendor has no word for it."""

@@ -22,6 +22,8 @@ from ..avatar.errors import (
     AvatarError,
     CertificateRefused,
     ConnectionLost,
+    EndedByVendor,
+    Ending,
     RateLimited,
     VendorRefused,
     VendorUnreachable,
@@ -53,6 +55,9 @@ AGAIN_S, RATE_LIMITED_S = 0.3, 1.0
 _ENDED = (TaskStatus.FAILED, TaskStatus.STOPPING, TaskStatus.STOPPED)
 _OVER = (DriveStatus.FAILED, DriveStatus.ENDED, DriveStatus.INTERRUPTED)
 _SEEN_IN_THE_ROOM = (DriveStatus.DRIVING, DriveStatus.ENDED)
+
+DOUBT_S = 1.0
+"""How long to ask why a connection is lost."""
 
 WATCH_S = 5.0
 """How often to ask whether the task still is: that it ended may be told by nobody."""
@@ -103,6 +108,7 @@ class DriveSocket:
         tasks: The actions.
         task: Whose; it streams.
         connect: Dials an address.
+        ending: Says why a task may be over in which nothing was said for so long, in seconds.
     """
 
     def __init__(
@@ -111,10 +117,13 @@ class DriveSocket:
         tasks: Tasks,
         task: str,
         connect: Callable[[str], AbstractAsyncContextManager[WebSocket]],
+        ending: Callable[[float], Ending] = lambda silent_s: Ending.UNKNOWN,
     ) -> None:
         self._vendor = vendor
         self._tasks = tasks
         self._task = task
+        self._ending = ending
+        self._said_at = asyncio.get_running_loop().time()
         self._line = Line(vendor, connect, self._closed)
         self._inbox: asyncio.Queue[object] = asyncio.Queue()
         self._at_work: set[asyncio.Task[None]] = set()
@@ -178,8 +187,15 @@ class DriveSocket:
                 await self._speak(order)
 
     async def __aiter__(self) -> AsyncIterator[object]:
-        """`Reserved`, `Told`; ends when the task is known to be over, or the connection lost."""
-        while (message := await self._inbox.get()) is not None:
+        """`Reserved`, `Told`.
+
+        Raises:
+            EndedByVendor: The task is known to be over.
+            ConnectionLost: The connection is gone in the middle of a drive.
+            AvatarError: Nothing can be reserved any more.
+        """
+        while True:
+            message = await self._inbox.get()
             if isinstance(message, Exception):
                 raise message
             yield message
@@ -214,7 +230,7 @@ class DriveSocket:
         try:
             kept = await self._prepared_to_begin()
         except VendorRefused as error:
-            raise (ConnectionLost(self._vendor) if error.status in OVER else error) from None
+            raise (self._over() if error.status in OVER else error) from None
         if self._cut is not None:
             self._cut.cancel()  # this cuts as well, and one that still waits for its turn hits this
         self._kept = None
@@ -255,6 +271,7 @@ class DriveSocket:
             self._tell(driven.id, DriveStatus.ENDED)
 
     async def _say(self, message: str | bytes) -> None:
+        self._said_at = asyncio.get_running_loop().time()
         with suppress(ConnectionLost):  # it is seen closed as well, and `_closed` knows what to do
             await self._line.send(message)
 
@@ -325,12 +342,19 @@ class DriveSocket:
             if driven.is_new and driven.silent_s > SHORT_LIVED_S:
                 self._never_had(driven)
             else:
-                self._inbox.put_nowait(ConnectionLost(self._vendor))
+                self._spawn(self._closed_in_speech(), "avatar drive lost")
         else:
             if driven.is_new and driven.silent_s > SHORT_LIVED_S and not self._hangs_up:
                 self._spawn(self._closed_behind(driven), "avatar drive crossed")
             self._hangs_up |= driven.is_new and driven.silent_s <= SHORT_LIVED_S
             self._spawn(self._closed_between(lived_s), "avatar drive closed")
+
+    async def _closed_in_speech(self) -> None:
+        """Because the task is over, which the vendor may know, or for any other reason."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DOUBT_S):
+                await self._is_living()
+        self._inbox.put_nowait(ConnectionLost(self._vendor))
 
     async def _closed_behind(self, driven: _Driven) -> None:
         """All of a short drive was sent: the vendor took it, or closed before it came."""
@@ -426,8 +450,12 @@ class DriveSocket:
         if told := self._progress.told(drive, status):
             self._inbox.put_nowait(told)
 
+    def _over(self) -> EndedByVendor:
+        silent_s = asyncio.get_running_loop().time() - self._said_at
+        return EndedByVendor(self._vendor, why=self._ending(silent_s))
+
     def _finish(self) -> None:
-        self._inbox.put_nowait(None)
+        self._inbox.put_nowait(self._over())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..avatar.dial import dial
-from ..avatar.errors import NotStarted, VendorRefused
+from ..avatar.errors import Ending, NotStarted, VendorRefused
 from ..avatar.events import Ended, Event, Started
 from ..avatar.journal import Journal
 from ..avatar.journaled import Named, NameTaken
@@ -123,6 +123,7 @@ class ZegoVendor(ProjectVendor):
         self._pins = Pins(self._journal.folder)
         self._user = f"page-{token_hex(8)}"
         self._tasks_by_name: dict[str, str] = {}
+        self._ends_at: dict[str, float] = {}  # by its name; the vendor may begin to count later
         self._socket: DriveSocket | None = None
         self.limit_s = float(max_session_s)
 
@@ -164,7 +165,8 @@ class ZegoVendor(ProjectVendor):
         async with self._rest() as rest:
             tasks = Tasks(self.name, rest)
             await self._until_streaming(tasks, task)
-            async with DriveSocket(self.name, tasks, task, connect) as socket:
+            ending = partial(self._ending, session)
+            async with DriveSocket(self.name, tasks, task, connect, ending) as socket:
                 self._socket = socket
                 try:
                     yield socket
@@ -208,6 +210,7 @@ class ZegoVendor(ProjectVendor):
         return Named(OURS + uuid4().hex)
 
     async def _start(self, rest: Rest, named: Named) -> Opened:
+        self._ends_at[named.id] = asyncio.get_running_loop().time() + self._max_session_s
         try:
             task = await Tasks(self.name, rest).create(
                 self._human, named.id, ttl_s=self._max_session_s, max_idle_s=self._max_idle_s
@@ -216,6 +219,12 @@ class ZegoVendor(ProjectVendor):
             raise (NameTaken(self.name) if error.status == NAME_TAKEN else error) from None
         self._tasks_by_name[named.id] = task
         return Opened(named.id, limit_s=self.limit_s)
+
+    def _ending(self, session: Opened, silent_s: float) -> Ending:
+        """Why it is over: ZEGO says that it is, and no more; it was asked for both limits."""
+        if asyncio.get_running_loop().time() >= self._ends_at[session.id]:
+            return Ending.LIMIT
+        return Ending.IDLE if silent_s >= self._max_idle_s else Ending.UNKNOWN
 
     async def _until_streaming(self, tasks: Tasks, task: str) -> None:
         """Returns when it does; the caller has a deadline.

@@ -15,13 +15,19 @@ from pipecat.frames.frames import (
     BotStoppedSpeakingFrame,
     CancelFrame,
     ErrorFrame,
+    InterruptionFrame,
     LLMFullResponseEndFrame,
+    OutputTransportMessageUrgentFrame,
     TextFrame,
+    TTSStoppedFrame,
     UserStartedSpeakingFrame,
 )
 
+from tests.emulated.contract.page import Page
 from tests.emulated.contract.stage import (
     QUICK,
+    RATE_HZ,
+    SAMPLE_BYTES,
     Bot,
     all_heard,
     pieces,
@@ -30,9 +36,10 @@ from tests.emulated.contract.stage import (
     stream,
     together,
     voice,
+    word,
 )
 from tests.emulated.contract.vendors import BY_REST, DRIVEN, OVER_A_SOCKET, Row
-from transports.avatar import ConnectionLost, UnexpectedReply, VendorUnreachable
+from transports.avatar import ConnectionLost, EndedByVendor, UnexpectedReply, VendorUnreachable
 
 pytestmark = pytest.mark.asyncio
 
@@ -119,7 +126,8 @@ async def loses(
     async with running(row, folder, connected_delay_ms=delay_ms) as (bot, side):
         await state(bot, side)
         side.script(**loss)
-        assert type(await bot.error(within_s=NOTICED_S)) is ConnectionLost
+        expected = EndedByVendor if loss["action"] == "end" else ConnectionLost
+        assert type(await bot.error(within_s=NOTICED_S)) is expected
         await side.until(lambda: not side.running(), NOTICED_S)
         await bot.say(NEXT)
         await bot.push(TextFrame("the rest goes on"))
@@ -161,6 +169,57 @@ async def loses_nothing(
         assert stream(side).endswith(NEXT + NEXT)
         assert bot.before.frames(ErrorFrame) == []
         assert not any(each.cut for each in side.heard()[-2:])
+
+
+# Lost, and stood in for
+
+
+@BY_REST
+async def test_a_face_that_is_lost_in_mid_speech_is_stood_in_for_from_the_first_unheard_word(
+    row: Row, tmp_path: Path
+) -> None:
+    await together(
+        *((how, is_stood_in_for(row, tmp_path, LOSSES[how])) for how in ("cut", "closed", "over"))
+    )
+
+
+async def is_stood_in_for(row: Row, folder: Path, loss: dict[str, Any]) -> None:
+    pcm, page = voice(3.0), Page()
+    step = RATE_HZ // 4
+    words = [word(f"w{number}", number * step, (number + 1) * step) for number in range(12)]
+    async with running(row, folder, page=page, connected_delay_ms=5) as (bot, side):
+        await idle(bot, side)
+        bot.transport.page_says("avatar-joined", {})
+        await bot.push(*reply([*words, *pieces(pcm[: len(pcm) // 2])])[:-2])  # it goes on speaking
+        await side.hears(0.9)
+        side.script(**loss)
+        lost = await bot.error(within_s=NOTICED_S)
+        assert type(lost) is (EndedByVendor if loss["action"] == "end" else ConnectionLost)
+        heard = bot.words()
+        await bot.push(*pieces(pcm[len(pcm) // 2 :]), TTSStoppedFrame(), LLMFullResponseEndFrame())
+        await bot.has_said()
+        await side.until(lambda: not side.running(), NOTICED_S)
+        assert bot.transport.output().is_usable
+        assert bot.after.frames(InterruptionFrame) == []
+        assert 0 < len(heard) < len(words)
+        assert bot.words() == [each.text for each in words]
+        rest = stream(page)
+        assert pcm.endswith(rest)
+        twice_s = (len(stream(side)) + len(rest) - len(pcm)) / SAMPLE_BYTES / RATE_HZ
+        assert -0.15 < twice_s < 0.35, "what the vendor had goes on until it is stopped"
+        assert [each.message["data"]["by"] for each in told(bot, "avatar-face")] == [
+            *("vendor", "local")
+        ]
+        await bot.say(NEXT)
+        await bot.has_said(2)
+        assert stream(page) == rest + NEXT
+        assert len(bot.before.frames(ErrorFrame)) == 1
+
+
+def told(bot: Bot, kind: str) -> list[Any]:
+    """What the page was told of this kind."""
+    frames: list[Any] = bot.after.frames(OutputTransportMessageUrgentFrame)
+    return [each for each in frames if each.message["data"]["type"] == kind]
 
 
 # Slow

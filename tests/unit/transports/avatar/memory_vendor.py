@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from transports.avatar.commands import Command
-from transports.avatar.errors import VendorRefused, VendorUnreachable
+from transports.avatar.errors import Ending, VendorRefused, VendorUnreachable
 from transports.avatar.events import Event
 from transports.avatar.vendor import Opened, Profile, UserLeg
 
@@ -88,7 +88,7 @@ class MemoryVendor:
 class MemoryWire:
     def __init__(self, ready: bool) -> None:
         self.ready = ready
-        self.over = False
+        self.over: Ending | None = None
 
     def encode(self, command: Command) -> list[Command]:
         return [command]
@@ -98,6 +98,6 @@ class MemoryWire:
             self.ready = True
             return []
         if message == "over":
-            self.over = True
+            self.over = Ending.LIMIT
             return []
         return [message]  # type: ignore[list-item]

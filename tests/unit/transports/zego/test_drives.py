@@ -12,6 +12,8 @@ import pytest
 from transports.avatar import (
     AvatarError,
     ConnectionLost,
+    EndedByVendor,
+    Ending,
     RateLimited,
     Reserved,
     UnexpectedReply,
@@ -22,6 +24,7 @@ from transports.avatar.rest import CALL_TIMEOUT_S
 from transports.zego.drives import (
     CROSSED_S,
     CUT_S,
+    DOUBT_S,
     KEPT_S,
     RESERVATION_S,
     TROUBLE_S,
@@ -52,7 +55,7 @@ class MemoryRest:
         if action == "InterruptDriveTask":
             await asyncio.sleep(self.turn_s)
         if action == self.silent:
-            await asyncio.sleep(CALL_TIMEOUT_S * (1 + len(how["pauses_s"])))
+            await asyncio.sleep(CALL_TIMEOUT_S * (1 + len(how.get("pauses_s", ()))))
             raise VendorUnreachable("ZEGO")
         self.asked.append((now(), action))
         number = len(self.times(action))
@@ -100,7 +103,7 @@ class World:
         self.open = 0
         self.refuses = 0
         self.told: list[tuple[float, object]] = []
-        self.over: AvatarError | str | None = "no"
+        self.over: AvatarError | str = "no"
 
     @asynccontextmanager
     async def connect(self, address: str) -> AsyncIterator[Any]:
@@ -122,7 +125,6 @@ class World:
         try:
             async for message in socket:
                 self.told.append((now(), message))
-            self.over = None
         except AvatarError as error:
             self.over = error
 
@@ -134,11 +136,15 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def ending(silent_s: float) -> Ending:
+    return Ending.IDLE if silent_s > 30.0 else Ending.LIMIT
+
+
 @asynccontextmanager
 async def socket() -> AsyncIterator[tuple[World, DriveSocket]]:
     world = World()
     tasks = Tasks("ZEGO", world.rest)  # type: ignore[arg-type]
-    async with DriveSocket("ZEGO", tasks, "t1", world.connect) as driven:
+    async with DriveSocket("ZEGO", tasks, "t1", world.connect, ending) as driven:
         listening = asyncio.create_task(world.listen(driven))
         yield world, driven
         listening.cancel()
@@ -309,10 +315,35 @@ async def test_a_connection_that_closes_in_mid_drive_is_lost() -> None:
     async with socket() as (world, driven):
         await driven.send(Start("u1", 24_000))
         world.lines[0].close()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(ROUND_TRIP_S + 0.1)
         assert isinstance(world.over, ConnectionLost)
         await driven.send(b"\0\0")
         assert len(world.lines[0].sent) == 1
+
+
+@pytest.mark.parametrize(("silent", "why"), [(False, Ending.LIMIT), (True, Ending.IDLE)])
+async def test_a_task_that_is_over_in_mid_drive_is_told_as_such_and_why(
+    silent: bool, why: Ending
+) -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await asyncio.sleep(40.0 if silent else 20.0)
+        await driven.send(Stop("u1") if silent else b"\0\0")
+        await asyncio.sleep(40.0 if silent else 0.0)
+        world.rest.status = 4
+        world.lines[0].close()
+        await asyncio.sleep(WATCH_S)
+        assert isinstance(world.over, EndedByVendor)
+        assert world.over.why is why
+
+
+async def test_a_connection_that_is_lost_is_told_soon_where_the_vendor_does_not_answer() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        world.rest.silent = "GetDigitalHumanStreamTaskStatus"
+        world.lines[0].close()
+        await asyncio.sleep(DOUBT_S + 0.1)
+        assert isinstance(world.over, ConnectionLost)
 
 
 # Closed for its silence, just when something is said
@@ -431,7 +462,7 @@ async def test_a_task_that_is_over_ends_it(status: int) -> None:
         world.rest.status = status
         world.lines[0].close()
         await asyncio.sleep(1.0)
-        assert world.over is None
+        assert isinstance(world.over, EndedByVendor)
 
 
 @pytest.mark.parametrize("status", [2, 4, 5])
@@ -445,7 +476,7 @@ async def test_a_callback_ends_nothing_and_has_the_vendor_asked_once(status: int
         world.rest.status = status
         driven.task_doubted(status)
         await asyncio.sleep(1.0)
-        assert world.over is None
+        assert isinstance(world.over, EndedByVendor)
 
 
 @pytest.mark.parametrize("speaks", [False, True])
@@ -458,7 +489,7 @@ async def test_a_task_that_is_over_is_noticed_where_nobody_tells_it(speaks: bool
         assert world.over == "no"
         world.rest.status = 5
         await asyncio.sleep(WATCH_S + 1.0)
-        assert world.over is None
+        assert isinstance(world.over, EndedByVendor)
 
 
 @pytest.mark.parametrize("action", ["DriveByWsStream", "InterruptDriveTask"])
@@ -470,7 +501,7 @@ async def test_a_task_that_is_gone_ends_it(action: str, code: int) -> None:
         await driven.send(Cut())
         await driven.send(Ask(1))
         await asyncio.sleep(3.0)
-        assert world.over is None
+        assert isinstance(world.over, EndedByVendor)
 
 
 @pytest.mark.parametrize(
