@@ -87,7 +87,7 @@ class Socket(Protocol):
     """A dialled control connection. Ends its iteration when the other side is gone."""
 
     async def send(self, message: Any) -> None:
-        """Send one message of the wire.
+        """Send one message of the wire. It is abandoned when there is an interrupt to be sent.
 
         Raises:
             ConnectionLost: when it cannot be sent any more.

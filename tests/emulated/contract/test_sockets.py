@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -39,11 +40,18 @@ from tests.emulated.contract.stage import (
     word,
 )
 from tests.emulated.contract.vendors import BY_REST, DRIVEN, OVER_A_SOCKET, Row
-from transports.avatar import ConnectionLost, EndedByVendor, UnexpectedReply, VendorUnreachable
+from transports.avatar import (
+    ConnectionLost,
+    EndedByVendor,
+    UnexpectedReply,
+    VendorUnreachable,
+    dial,
+)
 
 pytestmark = pytest.mark.asyncio
 
 NOTICED_S = 3.0
+SENDS_LITTLE = (socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
 NEXT = voice(0.2, seed=99)
 
 
@@ -245,6 +253,29 @@ async def test_an_interrupt_overtakes_what_a_stalled_vendor_has_not_read(
         assert len(side.received(row.interrupt)) == 1
         assert sum(each.late_bytes for each in side.interruptions()) == 0
         assert [each.cut for each in side.heard()][-1] is False
+
+
+@DRIVEN
+async def test_a_cut_that_goes_another_way_waits_for_no_socket(
+    row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dial, "_watch", lambda tcp: tcp.setsockopt(*SENDS_LITTLE))
+    async with running(row, tmp_path, **QUICK) as (bot, side):
+        await idle(bot, side)
+        side.script("stall")
+        await bot.push(*reply([*pieces(voice(60.0), size=480_000)]))
+        await bot.push(TextFrame("nobody waits for it"))
+        await bot.after.until(TextFrame, within_s=2.0)
+        await asyncio.sleep(0.5)  # until all buffers are full
+        await bot.cut_in()
+        await side.until(side.interruptions, 1.0)
+        await bot.say(NEXT)
+        side.script("read")
+        await bot.has_said()
+        await all_heard(side)
+        assert stream(side).endswith(NEXT)
+        assert len(side.interruptions()) == 1
+        assert sum(each.late_bytes for each in side.interruptions()) == 0
 
 
 @OVER_A_SOCKET

@@ -34,6 +34,7 @@ class MemoryVendor:
         self.user_leg: UserLeg | None = None
         self.room: Mapping[str, str] = {}
         self.limit_s: float | None = None
+        self.reads: list[type[Command]] | None = None  # what it takes; nothing else is ever sent
 
     def attach(self, user_leg: UserLeg) -> None:
         self.user_leg = user_leg
@@ -69,6 +70,8 @@ class MemoryVendor:
     # As a socket
 
     async def send(self, command: Command) -> None:
+        if self.reads is not None and type(command) not in self.reads:
+            await asyncio.get_running_loop().create_future()
         self.received.append((asyncio.get_running_loop().time(), command))
 
     async def __aiter__(self) -> AsyncIterator[object]:

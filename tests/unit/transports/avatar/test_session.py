@@ -141,6 +141,25 @@ async def test_a_vendor_that_ends_the_session_has_ended_it() -> None:
         assert str(error) == "memory has ended the session: it had lasted as long as it may"
 
 
+async def test_a_vendor_that_takes_nothing_more_holds_up_no_interrupt() -> None:
+    vendor = MemoryVendor()
+    async with on_stage(vendor) as play:
+        await asyncio.sleep(0.01)
+        vendor.reads = [Interrupt]
+        for _ in range(3):
+            play.say(10.0)
+            await asyncio.sleep(2.0)
+            play.core.interrupt(now=play.now())
+            play.stage.poke()
+            await asyncio.sleep(0.001)
+        assert len(vendor.commands(Interrupt)) == 3
+        vendor.reads = None
+        play.say(1.0)
+        await asyncio.sleep(0.1)
+        assert b"".join(c.pcm for c in vendor.commands(Speak)) == voice(1.0)
+        assert play.errors == []
+
+
 async def test_closing_twice_and_in_a_hurry_still_closes_what_was_opened() -> None:
     vendor = MemoryVendor()
     vendor.closes_after_s = 2.0
