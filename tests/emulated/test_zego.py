@@ -38,12 +38,14 @@ from transports.avatar import (
     NotStarted,
     Opened,
     TooManySessions,
+    UnexpectedReply,
     trust,
 )
 from transports.avatar.journal import Journal
 from transports.avatar.trust import Trust
 from transports.zego import ZegoVendor, drives
 from transports.zego.drives import WATCH_S
+from transports.zego.vendor import LOOKS_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -468,6 +470,30 @@ async def test_only_the_task_that_has_our_name_twice_is_stopped(tmp_path: Path) 
         assert len(calls(side, STOP)) == 1
         await ours.close(mine)
         await others.close(theirs)
+
+
+ODD_LISTS: list[Any] = [None, [], {}, {"TaskList": None}, {"TaskList": {}}, {"TaskList": [None]}]
+ODD_LISTS += [{"TaskList": [{"TaskId": "t", "RoomId": "r"}]}, {"TaskList": [{"StreamId": 5}]}]
+
+
+async def test_what_an_odd_list_does_not_name_is_not_taken_for_gone(tmp_path: Path) -> None:
+    async with zego(**SOON) as side:
+        ours = zego_vendor(side, tmp_path / "a")
+        opened = await ours.open()
+        stranger = zego_vendor(side, tmp_path / "b")  # as after a kill
+        for data in ODD_LISTS:
+            reply = {"Code": 0, "Message": "success", "RequestId": "1", "Data": data}
+            side.fail(QUERY, status=200, body=reply, times=len(LOOKS_S))
+            with pytest.raises(UnexpectedReply):
+                await stranger.stop(opened.id)
+            side.faults.clear()
+        (task,) = side.running()
+        named = {"TaskId": task.id, "RoomId": opened.id, "StreamId": opened.id}
+        reply["Data"] = {"TaskList": [{"TaskId": "of others"}, None, named]}
+        side.fail(QUERY, status=200, body=reply)
+        await stranger.stop(opened.id)
+        assert len(calls(side, STOP)) == 1
+        await ours.close(opened)
 
 
 # Who answers

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..avatar.dial import dial
-from ..avatar.errors import Ending, NotStarted, VendorRefused
+from ..avatar.errors import Ending, NotStarted, UnexpectedReply, VendorRefused
 from ..avatar.events import Ended, Event, Started
 from ..avatar.journal import Journal
 from ..avatar.journaled import Named, NameTaken
@@ -256,16 +256,23 @@ class ZegoVendor(ProjectVendor):
             await tasks.stop(task)
 
     async def _find(self, tasks: Tasks, name: str) -> str | None:
-        """The task of this name: whose room and stream are both called so. None of others."""
+        """The task of this name: whose room and stream are both called so. None of others.
+
+        Raises:
+            UnexpectedReply: It may be one of those of which the vendor does not say it.
+        """
         for pause_s in LOOKS_S:
             await asyncio.sleep(pause_s)
-            for task in await tasks.running():
-                if task.room == task.stream == name:
+            running = await tasks.running()
+            for task in running:
+                if task.is_named and task.room == task.stream == name:
                     return task.id
+        if not all(task.is_named for task in running):
+            raise UnexpectedReply(self.name, "a task without a name")
         return None
 
     async def _active(self, rest: Rest) -> list[str]:
-        return [task.stream for task in await Tasks(self.name, rest).running()]
+        return [task.stream for task in await Tasks(self.name, rest).running() if task.is_named]
 
     async def _is_gone(self, rest: Rest, session: str, refusal: VendorRefused) -> bool:
         return refusal.status in OVER
