@@ -556,7 +556,7 @@ async def test_anyone_is_believed_only_where_that_is_asked_for(
     assert len([each for each in fresh_trust if "not verified" in each]) == 1
 
 
-async def test_a_certificate_that_an_authority_vouches_for_is_verified(
+async def test_a_certificate_that_an_authority_vouches_for_is_verified_and_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with zego(drive_tls=True, **SOON) as side:
@@ -566,11 +566,16 @@ async def test_a_certificate_that_an_authority_vouches_for_is_verified(
         trust.verifying.cache_clear()
         try:
             folder = tmp_path / "journal"
-            await dialled(zego_vendor(side, folder, drive_trust=Trust.PIN))
+            await dialled(zego_vendor(side, folder))
         finally:
             trust.verifying.cache_clear()
         assert len(side.record.connections) == 1
-        assert not (folder / "certificates.json").exists()
+        monkeypatch.delenv("SSL_CERT_FILE")
+        await dialled(zego_vendor(side, folder, drive_trust=Trust.PIN))  # it is the same
+        side.certificate.renew()
+        with pytest.raises(CertificateRefused) as refused:  # nobody vouches for this one
+            await dialled(zego_vendor(side, folder, drive_trust=Trust.PIN))
+        assert refused.value.changed
 
 
 # Many
