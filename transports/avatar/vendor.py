@@ -36,6 +36,8 @@ class Profile:
             instead of queueing behind it (docs/decisions/0012): it begins when that was heard.
         reserves_early: Whether that may be asked for while speech is heard, or when it was.
         reservation_s: How long a reservation is good for.
+        real_time: Whether it plays no faster than people speak: who is told to have been heard
+            sooner was not.
         gap_s: How much longer to wait where the vendor did not tell the end of the one before.
     """
 
@@ -50,6 +52,7 @@ class Profile:
     reserves: bool = False
     reserves_early: bool = False
     reservation_s: float = 540.0
+    real_time: bool = False
     gap_s: float = 0.0
 
     def samples(self, seconds: float) -> int:

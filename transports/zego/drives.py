@@ -30,6 +30,7 @@ from ..avatar.errors import (
 )
 from ..avatar.events import Reserved
 from ..avatar.rest import PAUSES_S
+from ..avatar.utterance import SAMPLE_BYTES
 from .line import Line
 from .progress import Progress
 from .rest import NOT_STREAMING, OVER
@@ -55,6 +56,9 @@ AGAIN_S, RATE_LIMITED_S = 0.3, 1.0
 _ENDED = (TaskStatus.FAILED, TaskStatus.STOPPING, TaskStatus.STOPPED)
 _OVER = (DriveStatus.FAILED, DriveStatus.ENDED, DriveStatus.INTERRUPTED)
 _SEEN_IN_THE_ROOM = (DriveStatus.DRIVING, DriveStatus.ENDED)
+
+HEARD_LEAST, HEARD_SOONER_S = 0.9, 0.5
+"""A drive that was heard took this much of what its speech lasts, less so many seconds, or more."""
 
 DOUBT_S = 1.0
 """How long to ask why a connection is lost."""
@@ -83,6 +87,13 @@ class _Driven:
     stopped: bool = False
     over: bool = False  # the vendor ended it by itself, before it was stopped
     told: bool = False  # that it is heard
+    samples: int = 0
+
+    @property
+    def may_be_heard(self) -> bool:
+        """Whether there was the time for it, with clocks that are a little off."""
+        passed_s = asyncio.get_running_loop().time() - self.at
+        return passed_s > HEARD_LEAST * self.samples / self.sample_rate - HEARD_SOONER_S
 
     @property
     def is_new(self) -> bool:
@@ -109,6 +120,7 @@ class DriveSocket:
         task: Whose; it streams.
         connect: Dials an address.
         ending: Says why a task may be over in which nothing was said for so long, in seconds.
+        real_time: See `Profile`.
     """
 
     def __init__(
@@ -118,11 +130,14 @@ class DriveSocket:
         task: str,
         connect: Callable[[str], AbstractAsyncContextManager[WebSocket]],
         ending: Callable[[float], Ending] = lambda silent_s: Ending.UNKNOWN,
+        *,
+        real_time: bool = False,
     ) -> None:
         self._vendor = vendor
         self._tasks = tasks
         self._task = task
         self._ending = ending
+        self._real_time = real_time
         self._said_at = asyncio.get_running_loop().time()
         self._line = Line(vendor, connect, self._closed)
         self._inbox: asyncio.Queue[object] = asyncio.Queue()
@@ -215,8 +230,16 @@ class DriveSocket:
                 driven.over = True  # what follows needs another drive
                 return
             self._driven = None
-        if not hint or status in _SEEN_IN_THE_ROOM:
+        if self._is_too_soon(drive, status):
+            # It was cut, or the task is over, or it means something else there: the model goes on.
+            if not hint:
+                self.task_doubted(TaskStatus.STOPPED)
+        elif not hint or status in _SEEN_IN_THE_ROOM:
             self._tell(drive, status)
+
+    def _is_too_soon(self, drive: str, status: DriveStatus) -> bool:
+        driven = self._driven if self._real_time and status is DriveStatus.ENDED else None
+        return driven is not None and driven.id == drive and not driven.may_be_heard
 
     def task_doubted(self, status: int) -> None:
         """What a callback says of the task. What ends it is asked for: a callback ends nothing."""
@@ -257,6 +280,8 @@ class DriveSocket:
         if driven.over:
             await self._begin(driven.utterance, driven.sample_rate)
             self._progress.forget(driven.id)
+        if self._driven is not None:
+            self._driven.samples += len(pcm) // SAMPLE_BYTES
         await self._say(pcm)
 
     async def _end(self) -> None:

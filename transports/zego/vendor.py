@@ -46,6 +46,7 @@ PROFILE = Profile(
     start_delay_s=0.2,
     reserves=True,
     reservation_s=RESERVATION_S,
+    real_time=True,
     gap_s=0.3,
 )
 """How a digital human is spoken to. What is cut is dropped by the vendor, but nobody knows how much
@@ -166,7 +167,9 @@ class ZegoVendor(ProjectVendor):
             tasks = Tasks(self.name, rest)
             await self._until_streaming(tasks, task)
             ending = partial(self._ending, session)
-            async with DriveSocket(self.name, tasks, task, connect, ending) as socket:
+            async with DriveSocket(
+                self.name, tasks, task, connect, ending, real_time=self.profile.real_time
+            ) as socket:
                 self._socket = socket
                 try:
                     yield socket

@@ -144,7 +144,8 @@ def ending(silent_s: float) -> Ending:
 async def socket() -> AsyncIterator[tuple[World, DriveSocket]]:
     world = World()
     tasks = Tasks("ZEGO", world.rest)  # type: ignore[arg-type]
-    async with DriveSocket("ZEGO", tasks, "t1", world.connect, ending) as driven:
+    connect = world.connect
+    async with DriveSocket("ZEGO", tasks, "t1", connect, ending, real_time=True) as driven:
         listening = asyncio.create_task(world.listen(driven))
         yield world, driven
         listening.cancel()
@@ -577,6 +578,27 @@ async def test_an_utterance_whose_drive_the_vendor_ended_goes_on_with_another() 
             Told("u1", DriveStatus.DRIVING),
             Told("u1", DriveStatus.ENDED),
         ]
+
+
+@pytest.mark.parametrize("hint", [False, True])
+async def test_a_drive_is_not_heard_sooner_than_it_lasts(hint: bool) -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await driven.send(bytes(2 * 24_000 * 10))
+        await driven.send(Stop("u1"))
+        driven.drive_told("d1", DriveStatus.DRIVING, hint=hint)
+        ended = Told("u1", DriveStatus.ENDED)
+        for _ in range(8):
+            await asyncio.sleep(1.0)
+            driven.drive_told("d1", DriveStatus.ENDED, hint=hint)
+            await asyncio.sleep(0)
+        assert ended not in [each for _, each in world.told]
+        asked = world.rest.times("GetDigitalHumanStreamTaskStatus")
+        assert len(asked) == (1 if hint else 9), "besides the watch, whether the task is over"
+        await asyncio.sleep(2.0)
+        driven.drive_told("d1", DriveStatus.ENDED, hint=hint)
+        await asyncio.sleep(0.1)
+        assert [each for _, each in world.told][-1] == ended
 
 
 async def test_what_the_socket_says_is_read_counted_and_ends_nothing() -> None:
