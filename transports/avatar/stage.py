@@ -158,7 +158,8 @@ class Stage:
         """Go on without the face, from the first word that was not heard, if that was asked for."""
         if session is self._face:
             self._lose_face()
-        if session is self._face and self._goes_on_without and self._stand_in:
+        stands_in = self._stand_in is not None and not self._stand_in.leg.is_closed
+        if session is self._face and self._goes_on_without and stands_in:
             self._cast()
             await self._failed(error, False)
         else:

@@ -367,19 +367,20 @@ class DriveSocket:
             if driven.is_new and driven.silent_s > SHORT_LIVED_S:
                 self._never_had(driven)
             else:
-                self._spawn(self._closed_in_speech(), "avatar drive lost")
+                self._spawn(self._closed_in_speech(driven), "avatar drive lost")
         else:
             if driven.is_new and driven.silent_s > SHORT_LIVED_S and not self._hangs_up:
                 self._spawn(self._closed_behind(driven), "avatar drive crossed")
             self._hangs_up |= driven.is_new and driven.silent_s <= SHORT_LIVED_S
             self._spawn(self._closed_between(lived_s), "avatar drive closed")
 
-    async def _closed_in_speech(self) -> None:
+    async def _closed_in_speech(self, driven: _Driven) -> None:
         """Because the task is over, which the vendor may know, or for any other reason."""
         with suppress(TimeoutError):
             async with asyncio.timeout(DOUBT_S):
                 await self._is_living()
-        self._inbox.put_nowait(ConnectionLost(self._vendor))
+        if self._driven is driven:  # else it was cut, and nothing is lost
+            self._inbox.put_nowait(ConnectionLost(self._vendor))
 
     async def _closed_behind(self, driven: _Driven) -> None:
         """All of a short drive was sent: the vendor took it, or closed before it came."""

@@ -114,8 +114,8 @@ class World:
         assert self.open == 1, "never two at once"
         line = MemoryLine(address)
         self.lines.append(line)
-        await asyncio.sleep(0.05)
         try:
+            await asyncio.sleep(0.05)
             yield line
         finally:
             line.close()
@@ -312,6 +312,24 @@ async def test_an_address_that_has_become_too_old_is_followed_by_another() -> No
         assert "d2" in str(world.lines[1].sent[0])
 
 
+async def test_a_start_that_is_given_up_for_a_cut_leaves_nothing_behind() -> None:
+    async with socket() as (world, driven):
+        world.lines[0].close()
+        await asyncio.sleep(1.0)  # not made again before it is needed
+        begins = asyncio.create_task(driven.send(Start("u1", 24_000)))
+        await asyncio.sleep(0.01)
+        begins.cancel()
+        await asyncio.wait({begins})
+        await driven.send(Cut())
+        await driven.send(Ask(1))
+        await asyncio.sleep(1.0)
+        assert world.reserved() == [1]
+        await driven.send(Start("u2", 24_000))
+        assert [len(line.sent) for line in world.lines][-1] == 1
+        assert sum(len(line.sent) for line in world.lines) == 1
+        assert world.over == "no"
+
+
 async def test_a_connection_that_closes_in_mid_drive_is_lost() -> None:
     async with socket() as (world, driven):
         await driven.send(Start("u1", 24_000))
@@ -345,6 +363,19 @@ async def test_a_connection_that_is_lost_is_told_soon_where_the_vendor_does_not_
         world.lines[0].close()
         await asyncio.sleep(DOUBT_S + 0.1)
         assert isinstance(world.over, ConnectionLost)
+
+
+async def test_a_connection_that_is_lost_with_what_is_cut_is_made_again() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        world.lines[0].close()
+        await asyncio.sleep(0.01)
+        await driven.send(Cut())
+        await driven.send(Ask(1))
+        await asyncio.sleep(2.0)
+        assert world.over == "no"
+        await driven.send(Start("u2", 24_000))
+        assert "d2" in str(world.lines[1].sent[0])
 
 
 # Closed for its silence, just when something is said
