@@ -222,7 +222,8 @@ async def is_stood_in_for(
         rest = stream(page)
         assert pcm.endswith(rest)
         twice_s = (len(stream(side)) + len(rest) - len(pcm)) / SAMPLE_BYTES / RATE_HZ
-        goes_on_s = side.session().ended_at - lost_at  # what the vendor had, until it is stopped
+        await all_heard(side)  # what the vendor had goes on until it is stopped
+        goes_on_s = max(each.ended_at for each in side.heard()) - lost_at
         assert -noticed_s - KNOWN_S < twice_s < max(0.0, goes_on_s) + KNOWN_S
         assert [each.message["data"]["by"] for each in told(bot, "avatar-face")] == [
             *("vendor", "local")
