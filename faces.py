@@ -23,6 +23,7 @@ from transports.avatar import (
     ClockOff,
     ConnectionLost,
     EndedByVendor,
+    Ending,
     JournalUnusable,
     KeyRefused,
     NeverNamed,
@@ -294,8 +295,12 @@ def explain(config: Settings, error: Exception) -> str | None:
             )
         case PartFailed(part=part):
             pattern = f"The {part} of {{title}} did not work just now. Please try again."
-        case ConnectionLost() if config.avatar == "liveavatar" and config.liveavatar_sandbox:
+        case ConnectionLost() | EndedByVendor() if (
+            config.avatar == "liveavatar" and config.liveavatar_sandbox
+        ):
             pattern = "A minute of {title}'s sandbox is over, or the connection to it was lost."
+        case EndedByVendor(why=why) if why in _ENDED:
+            pattern = f"{_SAID[EndedByVendor]} {_ENDED[why]}"
         case CertificateRefused() if config.avatar == "zego":
             pattern = f"{_SAID[CertificateRefused]} ZEGO_DRIVE_TLS says whom to believe."
         case RateLimited(retry_after_s=float(seconds)):
@@ -306,6 +311,13 @@ def explain(config: Settings, error: Exception) -> str | None:
             return None
     return pattern.format(title=face.title, key=face.key, choices=face.choices, slots=face.slots)
 
+
+_ENDED: Mapping[Ending, str] = {
+    Ending.LIMIT: "It had lasted as long as it may: MAX_SESSION_SECONDS has to be less.",
+    Ending.IDLE: "Nothing was said in it for too long: MAX_SESSION_SECONDS has to be less.",
+    Ending.STOPPED: "Somebody else has stopped it: look who else uses {key}.",
+    Ending.CREDITS: "The account has no credit left.",
+}
 
 _SAID: Mapping[type[AvatarError], str] = {
     KeyRefused: "{title} does not accept the key. Check {key}.",

@@ -347,7 +347,7 @@ VARIABLES = (
     Variable(
         "AVATAR_ON_START_ERROR",
         "end",
-        "end or local: what an avatar that cannot start does to the conversation",
+        "end or local: what an avatar that cannot start, or is lost, does to the conversation",
         _one_of("end", "local"),
     ),
     Variable(

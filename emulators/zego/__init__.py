@@ -25,6 +25,7 @@ careless client fails with:
   becomes of a drive without a Stop, and what is told of one that is cut.
 * `address_s`, `reuse_drive`, `second_socket`, `bad_frame`, `socket_replies`, `ping_s`,
   `socket_idle_s`: what a drive socket puts up with; it says nothing, as far as anybody knows.
+  `start_crosses_s` closes one that was silent just as a Start is on its way.
 * `callback_time`, `callback_retry`: seconds or milliseconds, and whether a retry is the same again.
 * `add_answer`: what a page of the documents says and the guide denies.
 

@@ -39,7 +39,7 @@ async def drive_socket(request: web.Request) -> web.WebSocketResponse:
     line = task.attach()
     writer = asyncio.create_task(write(request, socket, line.outbox), name=f"write {task.id}")
     try:
-        await _read(socket, task, line, knobs.socket_idle_s)
+        await _read(request, socket, task, line, knobs.socket_idle_s)
     finally:
         writer.cancel()
         await asyncio.wait({writer})
@@ -47,7 +47,9 @@ async def drive_socket(request: web.Request) -> web.WebSocketResponse:
     return socket
 
 
-async def _read(socket: web.WebSocketResponse, task: Task, line: Line, idle_s: float) -> None:
+async def _read(
+    request: web.Request, socket: web.WebSocketResponse, task: Task, line: Line, idle_s: float
+) -> None:
     loop, idle = asyncio.get_running_loop(), None
     try:
         while True:
@@ -56,10 +58,20 @@ async def _read(socket: web.WebSocketResponse, task: Task, line: Line, idle_s: f
             message = await socket.receive()
             if idle:
                 idle.cancel()
-            await task.reading.wait()
+            if not task.reading.is_set():
+                await _stall(request, task)
             if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                 return
             task.receive(line, message.data)
     finally:
         if idle:
             idle.cancel()
+
+
+async def _stall(request: web.Request, task: Task) -> None:
+    """Nothing is read, by nobody: what comes fills the buffers of the system, and then waits."""
+    if request.transport:
+        request.transport.pause_reading()
+    await task.reading.wait()
+    if request.transport:
+        request.transport.resume_reading()

@@ -66,6 +66,7 @@ class Knobs(Habits):
     bad_frame: Literal["ignore", "close"] = knob("ignore", "what is not understood closes it")
     ping_s: float = knob(30, "how often it pings")
     socket_idle_s: float = knob(60, "nothing from the client → closed")
+    start_crosses_s: float = knob(0, "a Start after such a silence crosses with a close; 0: none")
     deflate: bool = knob(False, "accept permessage-deflate where the client offers it")
     close_after_ms: float = knob(0, "close every socket this long after it opened; 0: do not")
     close_code: int = knob(1011, "the code of that close; 0 breaks the connection without one")

@@ -39,10 +39,17 @@ class Terms:
 
 @dataclass(slots=True, eq=False)
 class Line:
-    """A drive socket of a task, and the drive that its audio is for."""
+    """A drive socket of a task, and the drive that its audio is for.
 
+    Attributes:
+        touched_at: When something came over it last.
+        is_closing: Whether what comes now has crossed with its close.
+    """
+
+    touched_at: float
     outbox: Outbox = field(default_factory=asyncio.Queue)
     drive: Drive | None = None
+    is_closing: bool = False
 
 
 class Task:
@@ -182,7 +189,7 @@ class Task:
         """A socket has opened; another one of this task is closed."""
         for each in self.lines:
             each.outbox.put_nowait(Hangup(1000))
-        line = Line()
+        line = Line(self._now())
         self.lines.append(line)
         if self._knobs.close_after_ms:
             end = Hangup(self._knobs.close_code) if self._knobs.close_code else Break()
@@ -204,12 +211,23 @@ class Task:
     def receive(self, line: Line, message: str | bytes) -> None:
         """Takes one message of a client."""
         self.tick()
-        if isinstance(message, bytes):
+        if self._crosses(line, message):
+            self._received("crossed", None, len(message), 0, taken=False)
+        elif isinstance(message, bytes):
             self._receive_audio(line, message)
         else:
             self._receive_text(line, message)
         self._schedule()
         self._record.changed()
+
+    def _crosses(self, line: Line, message: str | bytes) -> bool:
+        """Whether it comes while the socket is being closed for its long silence."""
+        silent_s, line.touched_at = self._now() - line.touched_at, self._now()
+        begins = isinstance(message, str) and _parsed(message)[0] == "Start"
+        if begins and not line.is_closing and 0 < self._knobs.start_crosses_s <= silent_s:
+            line.is_closing = True
+            line.outbox.put_nowait(Hangup(1000))
+        return line.is_closing
 
     def _receive_audio(self, line: Line, pcm: bytes) -> None:
         drive = line.drive

@@ -28,6 +28,7 @@ from transports.avatar import (
     AvatarNotFound,
     CertificateRefused,
     ConnectionLost,
+    EndedByVendor,
     JournalUnusable,
     KeyRefused,
     NeverReady,
@@ -333,7 +334,7 @@ async def test_a_server_that_says_disconnected_ends_it_as_well(journal: Journal)
     ):
         await stand_in.until(lambda: bool(stand_in.sockets))
         await stand_in.say("session.state_updated", state="disconnected")
-        assert isinstance(await conversation.error(), ConnectionLost)
+        assert isinstance(await conversation.error(), EndedByVendor)
 
 
 async def test_a_flood_of_events_slows_the_server_and_not_the_bot(journal: Journal) -> None:

@@ -175,24 +175,35 @@ async def test_avatar_that_is_never_ready_is_told_of(tmp_path: Path, on_error: s
                 await visitor.until_over()
 
 
+@ON_ERROR
 @pytest.mark.parametrize("how", ["close", "break", "end"])
-async def test_avatar_that_is_lost_ends_the_conversation(tmp_path: Path, how: str) -> None:
+async def test_avatar_that_is_lost_is_told_of(tmp_path: Path, how: str, on_error: str) -> None:
+    ends = on_error == "end"
     async with (
         serve() as emulator,
-        talking(tmp_path, emulator, AVATAR_ON_START_ERROR="local") as visitor,
+        talking(tmp_path, emulator, AVATAR_ON_START_ERROR=on_error) as visitor,
     ):
         await emulator.until(emulator.running)
         await watch(visitor)
         await visitor.until(lambda m: m["type"] == "avatar-face" and m["by"] == "vendor")
-        await visitor.type("Tell me a story.")
+        await visitor.type("What can you do?")
         await emulator.until(lambda: emulator.received("agent.speak"))
         emulator.script(how)
         async with asyncio.timeout(NOTICED_S):
             told = await visitor.kind("notice")
-            await visitor.until_over()
+            if ends:
+                await visitor.until_over()
             await emulator.until(lambda: not emulator.running())
-        assert told["text"] == f"The connection to LiveAvatar was lost. {ENDS}"
-        assert told["ends"]
+        what = "has ended the session" if how == "end" else "was lost"
+        assert what in told["text"]
+        assert told["text"].endswith(ENDS if ends else GOES_ON)
+        assert told.get("ends", False) == ends
+        if not ends:
+            asked = await visitor.until(lambda m: m.get("text") == "What can you do?")
+            answer = await visitor.answer(visitor.messages.index(asked))
+            assert answer.startswith("I can tell you a story")
+            assert answer.endswith("interrupt me whenever you like.")
+            assert "Ava" in await answer_to(visitor, "What is your name?")
 
 
 async def test_sandbox_that_is_over_is_told_as_such(tmp_path: Path) -> None:

@@ -25,24 +25,27 @@ from pipecat.frames.frames import (
 import faces
 import settings
 from tests.emulated.contract.stage import all_heard, pieces, running, stream, voice
-from tests.emulated.contract.vendors import ZEGO, ZEGO_SILENT
+from tests.emulated.contract.vendors import ZEGO, ZEGO_SILENT, Row
 from tests.emulated.contract.zego import zego, zego_vendor
 from transports.avatar import (
     AvatarError,
     AvatarNotFound,
     CertificateRefused,
     ClockOff,
-    ConnectionLost,
+    EndedByVendor,
+    Ending,
     KeyRefused,
     NotStarted,
     Opened,
     TooManySessions,
+    UnexpectedReply,
     trust,
 )
 from transports.avatar.journal import Journal
 from transports.avatar.trust import Trust
-from transports.zego import ZegoVendor
+from transports.zego import ZegoVendor, drives
 from transports.zego.drives import WATCH_S
+from transports.zego.vendor import LOOKS_S
 
 pytestmark = pytest.mark.asyncio
 
@@ -203,6 +206,44 @@ async def test_speech_that_somebody_else_cuts_goes_on_from_where_it_was(tmp_path
         assert heard_s == pytest.approx(2.0, abs=0.15)
 
 
+@pytest.mark.parametrize("row", [ZEGO, ZEGO_SILENT], ids=lambda row: row.name)
+@pytest.mark.parametrize("seconds", [0.3, 2.0])
+async def test_an_answer_that_crosses_with_a_close_of_its_connection_is_heard_once(
+    tmp_path: Path, row: Row, seconds: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drives, "SHORT_LIVED_S", 0.2)
+    first, second = voice(0.3, 1), voice(seconds, 2)
+    async with running(row, tmp_path, start_crosses_s=0.5, **SOON) as (bot, side):
+        await bot.say(first)
+        await bot.has_said()
+        await asyncio.sleep(0.6)  # a person who thinks
+        await bot.say(second)
+        await side.until(lambda: side.received("crossed"))
+        await bot.has_said(2)
+        await all_heard(side)
+        assert stream(side) == first + second
+        assert not any(each.cut for each in side.heard())
+        assert len(calls(side, RESERVE)) <= 4
+        assert bot.before.frames(ErrorFrame) == []
+
+
+async def test_a_cut_drops_an_answer_that_crosses_with_a_close(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drives, "SHORT_LIVED_S", 0.2)
+    async with running(ZEGO, tmp_path, start_crosses_s=0.5, **SOON) as (bot, side):
+        await side.until(lambda: side.record.connections)
+        await asyncio.sleep(0.6)
+        await bot.say(voice(2.0, 1))
+        await side.until(lambda: side.received("crossed"))
+        await bot.cut_in()
+        await bot.say(voice(0.5, 2))
+        await bot.has_said()
+        await all_heard(side)
+        assert stream(side) == voice(0.5, 2)
+        assert len(side.interruptions()) <= 1
+
+
 async def test_a_task_that_ends_in_silence_is_an_error_before_its_answer_was_all_heard(
     tmp_path: Path,
 ) -> None:
@@ -210,8 +251,20 @@ async def test_a_task_that_ends_in_silence_is_an_error_before_its_answer_was_all
         await bot.say(voice(20.0))
         await side.hears(0.3)
         side.session().end("TTL")
-        assert type(await bot.error(within_s=WATCH_S + 2.0)) is ConnectionLost
+        error = await bot.error(within_s=WATCH_S + 2.0)
+        assert isinstance(error, EndedByVendor)
+        assert error.why is Ending.UNKNOWN
         assert bot.after.frames(LLMFullResponseEndFrame) == []
+
+
+async def test_a_task_that_has_lasted_as_long_as_it_was_asked_for_is_told_as_such(
+    tmp_path: Path,
+) -> None:
+    short = replace(ZEGO, vendor=partial(zego_vendor, max_session_s=10))
+    async with running(short, tmp_path, **SOON) as (bot, _):
+        error = await bot.error(within_s=10.0 + WATCH_S)
+        assert isinstance(error, EndedByVendor)
+        assert error.why is Ending.LIMIT
 
 
 # What is told
@@ -423,6 +476,30 @@ async def test_only_the_task_that_has_our_name_twice_is_stopped(tmp_path: Path) 
         await others.close(theirs)
 
 
+ODD_LISTS: list[Any] = [None, [], {}, {"TaskList": None}, {"TaskList": {}}, {"TaskList": [None]}]
+ODD_LISTS += [{"TaskList": [{"TaskId": "t", "RoomId": "r"}]}, {"TaskList": [{"StreamId": 5}]}]
+
+
+async def test_what_an_odd_list_does_not_name_is_not_taken_for_gone(tmp_path: Path) -> None:
+    async with zego(**SOON) as side:
+        ours = zego_vendor(side, tmp_path / "a")
+        opened = await ours.open()
+        stranger = zego_vendor(side, tmp_path / "b")  # as after a kill
+        for data in ODD_LISTS:
+            reply = {"Code": 0, "Message": "success", "RequestId": "1", "Data": data}
+            side.fail(QUERY, status=200, body=reply, times=len(LOOKS_S))
+            with pytest.raises(UnexpectedReply):
+                await stranger.stop(opened.id)
+            side.faults.clear()
+        (task,) = side.running()
+        named = {"TaskId": task.id, "RoomId": opened.id, "StreamId": opened.id}
+        reply["Data"] = {"TaskList": [{"TaskId": "of others"}, None, named]}
+        side.fail(QUERY, status=200, body=reply)
+        await stranger.stop(opened.id)
+        assert len(calls(side, STOP)) == 1
+        await ours.close(opened)
+
+
 # Who answers
 
 
@@ -483,7 +560,7 @@ async def test_anyone_is_believed_only_where_that_is_asked_for(
     assert len([each for each in fresh_trust if "not verified" in each]) == 1
 
 
-async def test_a_certificate_that_an_authority_vouches_for_is_verified(
+async def test_a_certificate_that_an_authority_vouches_for_is_verified_and_remembered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with zego(drive_tls=True, **SOON) as side:
@@ -493,11 +570,16 @@ async def test_a_certificate_that_an_authority_vouches_for_is_verified(
         trust.verifying.cache_clear()
         try:
             folder = tmp_path / "journal"
-            await dialled(zego_vendor(side, folder, drive_trust=Trust.PIN))
+            await dialled(zego_vendor(side, folder))
         finally:
             trust.verifying.cache_clear()
         assert len(side.record.connections) == 1
-        assert not (folder / "certificates.json").exists()
+        monkeypatch.delenv("SSL_CERT_FILE")
+        await dialled(zego_vendor(side, folder, drive_trust=Trust.PIN))  # it is the same
+        side.certificate.renew()
+        with pytest.raises(CertificateRefused) as refused:  # nobody vouches for this one
+            await dialled(zego_vendor(side, folder, drive_trust=Trust.PIN))
+        assert refused.value.changed
 
 
 # Many

@@ -13,6 +13,8 @@ from transports.avatar import (
     AvatarError,
     CertificateRefused,
     ConnectionLost,
+    EndedByVendor,
+    Ending,
     PartFailed,
     RateLimited,
 )
@@ -132,6 +134,18 @@ def test_minute_of_the_sandbox_is_no_fault_of_the_network() -> None:
     in_sandbox = faces.explain(load("liveavatar", LIVEAVATAR_SANDBOX="true"), lost)
     assert in_sandbox
     assert "sandbox" in in_sandbox
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("why", Ending)
+def test_why_a_vendor_has_ended_it_is_told_with_the_setting_where_there_is_one(
+    why: Ending, name: str
+) -> None:
+    text = faces.explain(load(name), EndedByVendor(ROWS[name].title, why=why))
+    assert text
+    assert text.startswith(f"{ROWS[name].title} has ended the session.")
+    assert ("MAX_SESSION_SECONDS" in text) == (why in (Ending.LIMIT, Ending.IDLE))
+    assert "{" not in text
 
 
 def test_who_cannot_be_verified_is_told_of_with_the_setting_where_there_is_one() -> None:

@@ -3,7 +3,8 @@
 A vendor counts the calls of an account, whichever session makes them, and the sessions know nothing
 of each other: so the times of the last calls stand in a small file beside the journal. Who wants to
 make a call takes the first time that is free, writes it down and waits for it; first come, first
-served. Times are those of the system's monotonic clock, which all processes share.
+served. Times are those of the system's monotonic clock, which all processes share and which begins
+anew when the machine is started: the file says since when it counts.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 from loguru import logger
 
+from .owner import boot
 from .shared_file import shared_file
 
 WINDOW_S = 1.25
@@ -25,7 +27,9 @@ WINDOW_S = 1.25
 connection that had to be made."""
 
 FARTHEST_S = 60.0
-"""A time that lies farther ahead is of before the machine's last start."""
+"""A time that lies farther ahead is none, or of before the machine's last start."""
+
+_MARK_BYTES = 16
 
 LOCKED_S, LOCKED_TIMES = 0.002, 100
 """How often, and after how long, to look again whether another process has done with the file."""
@@ -99,13 +103,15 @@ class Allowance:
 
     def _book_in(self, file: Path, now: float) -> float:
         with shared_file(file, locked_s=0.0) as opened:
-            text = opened.read(8 * self._most)
+            mark = hashlib.sha256(boot().encode()).digest()[:_MARK_BYTES]
+            known = opened.read(_MARK_BYTES) == mark
+            text = opened.read(8 * self._most) if known else b""
             times = [at for (at,) in struct.iter_unpack("<d", text[: len(text) // 8 * 8])]
             at = self._next(times, now)
             times = [*times, at][-self._most :]
             opened.seek(0)
             opened.truncate()
-            opened.write(struct.pack(f"<{len(times)}d", *times))
+            opened.write(mark + struct.pack(f"<{len(times)}d", *times))
             opened.flush()
         return at
 

@@ -137,6 +137,7 @@ class SpeechCore:
             self._next_leg = leg
             if at_once:
                 self._silence_leg(now)
+                self._take_over(now)  # also while a cut-in is suspected
             self.advance(now=now)
 
     # Speech from the TTS

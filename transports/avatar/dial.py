@@ -102,7 +102,7 @@ async def dial(
         vendor: Its name, for errors.
         loopback: Whether the configured API is on this machine.
         trust: Whom to believe that they are the vendor.
-        pins: The certificates that are known; needed to `PIN`.
+        pins: The certificates that are known, and learnt where one is verified; needed to `PIN`.
 
     Raises:
         UnexpectedReply: The address must not be dialled.
@@ -114,6 +114,8 @@ async def dial(
     context = (unverified if trust is Trust.OFF else verifying)() if to.scheme == "wss" else None
     try:
         connection = await _connect(to, url, vendor, loopback, context)
+        if pins is not None and context is verifying():
+            pins.vouched(vendor, to.hostname or "", _certificate(connection))
     except CertificateRefused:
         if trust is not Trust.PIN or pins is None:
             raise
@@ -131,11 +133,17 @@ def _pinned(vendor: str, host: str, pins: Pins) -> type[ClientConnection]:
 
     class Pinned(ClientConnection):
         async def handshake(self, *args: Any, **more: Any) -> None:
-            tls = self.transport.get_extra_info("ssl_object")
-            pins.check(vendor, host, tls.getpeercert(binary_form=True))
+            pins.check(vendor, host, _certificate(self))
             await super().handshake(*args, **more)
 
     return Pinned
+
+
+def _certificate(connection: ClientConnection) -> bytes:
+    """In DER, of who has answered."""
+    tls = connection.transport.get_extra_info("ssl_object")
+    certificate: bytes = tls.getpeercert(binary_form=True)
+    return certificate
 
 
 async def _connect(

@@ -29,6 +29,8 @@ a reply's body, a URL or a token.
 
 from __future__ import annotations
 
+from enum import Enum
+
 
 class AvatarError(Exception):
     """The avatar cannot do its job; `retryable` says whether trying again can help."""
@@ -185,19 +187,34 @@ class ConnectionLost(AvatarError):
         super().__init__(f"the connection to {vendor} was lost")
 
 
+class Ending(Enum):
+    """Why a vendor has ended a session, as far as that is known; its value says so."""
+
+    LIMIT = "it had lasted as long as it may"
+    IDLE = "nothing was said for as long as it may be silent"
+    STOPPED = "somebody else has stopped it"
+    CREDITS = "the account has nothing left"
+    UNKNOWN = ""
+
+
 class EndedByVendor(AvatarError):
     """The session is over, and it was not us who ended it.
 
     Args:
         vendor: The vendor's name.
         code: The vendor's own for why, where it says so.
+        why: What is known of that.
     """
 
     retryable = True
 
-    def __init__(self, vendor: str, code: int | None = None) -> None:
+    def __init__(
+        self, vendor: str, code: int | None = None, *, why: Ending = Ending.UNKNOWN
+    ) -> None:
         self.code = code
-        super().__init__(f"{vendor} has ended the session" + (f" with {code}" if code else ""))
+        self.why = why
+        with_code, because = f" with {code}" if code else "", f": {why.value}" if why.value else ""
+        super().__init__(f"{vendor} has ended the session{with_code}{because}")
 
 
 class PartFailed(AvatarError):

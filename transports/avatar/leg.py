@@ -65,6 +65,11 @@ class Leg:
         """Whether `next_command` has one."""
         return bool(self._outbox)
 
+    @property
+    def is_cut(self) -> bool:
+        """Whether the next command is an interrupt."""
+        return bool(self._outbox) and isinstance(self._outbox[0], Interrupt)
+
     def open(self) -> None:
         """It can be told things from now on."""
         if self._connection is Connection.OPENING:

@@ -79,8 +79,8 @@ class AvatarOutput(FrameProcessor):
             the vendor is not ready or the page has not said that it shows the face
             (`avatar-joined`; docs/frames.md). Without one, all speech goes to the vendor: right
             where the app itself knows that the person watches.
-        goes_on_without: The stand-in goes on alone where the vendor cannot be started; its error
-            leaves this processor usable then.
+        goes_on_without: The stand-in goes on alone where the vendor cannot be started, or is lost;
+            its error leaves this processor usable then.
         opens_when_watched: The vendor's session, which costs money, is not opened before a page
             asks for it (`avatar-watch`).
         hold_on_voice: Fall silent as soon as a voice is heard, and go on where the speech was left

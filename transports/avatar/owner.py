@@ -14,6 +14,7 @@ import platform
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -38,7 +39,7 @@ class Owner:
 
 def this_process() -> Owner:
     """The one that asks."""
-    return Owner(_host(), _boot(), os.getpid(), _started(os.getpid()) or "")
+    return Owner(_host(), boot(), os.getpid(), _started(os.getpid()) or "")
 
 
 def of(pid: int) -> Owner:
@@ -50,7 +51,7 @@ def of(pid: int) -> Owner:
     started = _started(pid)
     if started is None:
         raise ProcessLookupError(f"there is no process {pid}")
-    return Owner(_host(), _boot(), pid, started)
+    return Owner(_host(), boot(), pid, started)
 
 
 def be_present(folder: Path) -> None:
@@ -69,7 +70,7 @@ def be_present(folder: Path) -> None:
 
 def is_alive(owner: Owner) -> bool:
     """Whether it is certain that this process runs."""
-    here = owner.host == _host() and owner.boot == _boot()
+    here = owner.host == _host() and owner.boot == boot()
     return here and bool(owner.started) and _started(owner.pid) == owner.started
 
 
@@ -83,8 +84,8 @@ def is_dead(owner: Owner, folder: Path) -> bool:
     if not owner.boot or not owner.started:
         return False
     if owner.host != _host():
-        return owner.boot == _boot() and _is_deserted(folder, owner.host)
-    return owner.boot != _boot() or _started(owner.pid) != owner.started
+        return owner.boot == boot() and _is_deserted(folder, owner.host)
+    return owner.boot != boot() or _started(owner.pid) != owner.started
 
 
 def _is_deserted(folder: Path, host: str) -> bool:
@@ -118,7 +119,9 @@ def _host() -> str:
     return "/".join(each for each in (name, machine, numbers) if each)
 
 
-def _boot() -> str:
+@cache
+def boot() -> str:
+    """Names the time since the machine was started last; empty where the system has no name."""
     if sys.platform == "linux":
         return _text(_PROC / "sys/kernel/random/boot_id")
     if sys.platform == "darwin":

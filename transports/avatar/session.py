@@ -2,7 +2,8 @@
 
 One owner task, whose life is one exit stack: whatever was opened is closed on every way out. The
 writer is the only one who sends. The core decides what is said, the session never holds a command
-of its own, so an interrupt overtakes by being first in the leg's outbox.
+of its own, so an interrupt overtakes by being first in the leg's outbox; a vendor who does not read
+holds up no interrupt.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Protocol
+from typing import Any, Protocol
 
 from loguru import logger
 
 from .commands import KeepAlive
 from .core import SpeechCore
-from .errors import AvatarError, ConnectionLost, NeverReady
+from .errors import AvatarError, ConnectionLost, EndedByVendor, NeverReady
 from .leg import Leg
 from .undo import finish
 from .vendor import Opened, Socket, Vendor, Wire, short
@@ -70,6 +71,7 @@ class AvatarSession:
         self._task: asyncio.Task[None] | None = None
         self._writer_wakes = asyncio.Event()
         self._is_ready = asyncio.Event()
+        self._sending: asyncio.Timeout | None = None
         self._sent_at = 0.0
 
     def start(self) -> None:
@@ -80,6 +82,9 @@ class AvatarSession:
         """The leg may have something to be told."""
         if self.leg.has_commands:
             self._writer_wakes.set()
+        if self._sending is not None and self.leg.is_cut:
+            self._sending.reschedule(self._now())
+            self._sending = None
 
     async def aclose(self) -> None:
         """Close now, and wait until what was opened is closed."""
@@ -149,7 +154,7 @@ class AvatarSession:
             for event in wire.decode(message):
                 self._core.receive(event, self.leg, now=self._now())
             if wire.over:
-                break
+                raise EndedByVendor(self.vendor.name, why=wire.over)
             self._look_ready(wire)
             self._owner.poke()
         raise ConnectionLost(self.vendor.name)
@@ -167,8 +172,21 @@ class AvatarSession:
             self._writer_wakes.clear()
             while (command := self.leg.next_command()) is not None:
                 for message in wire.encode(command):
-                    await socket.send(message)
+                    await self._send(socket, message)
                     self._sent_at = self._now()
+
+    async def _send(self, socket: Socket, message: Any) -> None:
+        """Wait until it is sent, or until there is an interrupt, which has to go before."""
+        patience = asyncio.timeout(0 if self.leg.is_cut else None)
+        try:
+            async with patience as self._sending:
+                await socket.send(message)
+        except TimeoutError:
+            if not patience.expired():
+                raise
+            logger.debug(f"{self.vendor.name} takes nothing more, and is interrupted")
+        finally:
+            self._sending = None
 
     async def _keep_alive(self, socket: Socket, wire: Wire, period_s: float) -> None:
         self._sent_at = self._now()

@@ -44,6 +44,26 @@ def shared_file(file: Path, *, locked_s: float = LOCKED_S) -> Iterator[BinaryIO]
         yield opened
 
 
+def replace_file(file: Path, content: bytes) -> None:
+    """Write it anew as a whole: whoever is killed meanwhile leaves what was there.
+
+    Args:
+        file: Its path; the lock that keeps others away is another file's.
+        content: All that it has from now on.
+
+    Raises:
+        OSError
+    """
+    new = file.with_suffix(".new")
+    new.unlink(missing_ok=True)  # of who was killed
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600)
+    with open(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(descriptor)
+    os.replace(new, file)
+
+
 def _lock(descriptor: int, locked_s: float) -> None:
     """Until the file is closed."""
     if sys.platform != "win32":

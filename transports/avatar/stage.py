@@ -2,8 +2,8 @@
 
 There is one audible source. The stand-in carries the speech from the start, so that nobody waits
 for a vendor; the face takes over, in a pause, once the vendor is ready and the page says that it
-shows it. If the page loses it, the stand-in goes on at once, from the first sample that was not
-heard.
+shows it. If the page loses it, or we do, the stand-in goes on at once, from the first sample that
+was not heard.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class Stage:
     Args:
         vendor: Who renders the face.
         stand_in: Who carries the speech while nobody watches; None: the vendor always does.
-        goes_on_without: Whether the stand-in goes on alone where the vendor cannot be started.
+        goes_on_without: Whether the stand-in goes on alone where the vendor cannot be started, or
+            is lost.
         opens_when_watched: Whether the vendor's session waits until a page asks for it.
         ready_timeout_s: How long the vendor may take until it can be told anything, in seconds.
         deliver: See `SpeechClock`.
@@ -71,7 +72,6 @@ class Stage:
         self._face = self._sessions[0]
         self._stand_in = self._sessions[1] if stand_in else None
         self._has_begun = False
-        self._was_ready = False
         self._watched = False  # the page can show it, and asks where it is
         self._joined = False  # the page shows it
         self._face_session: Opened | None = None
@@ -152,14 +152,15 @@ class Stage:
     def ready(self, session: AvatarSession) -> None:
         """The face can carry the speech, if it is watched."""
         if session is self._face:
-            self._was_ready = True
             self._cast()
 
     async def failed(self, session: AvatarSession, error: AvatarError) -> None:
-        """Go on without a face that never was there, if that was asked for."""
+        """Go on without the face, from the first word that was not heard, if that was asked for."""
         if session is self._face:
             self._lose_face()
-        if session is self._face and not self._was_ready and self._goes_on_without:
+        stands_in = self._stand_in is not None and not self._stand_in.leg.is_closed
+        if session is self._face and self._goes_on_without and stands_in:
+            self._cast()
             await self._failed(error, False)
         else:
             await self._end(error)

@@ -25,7 +25,7 @@ class AvatarTransport(BaseTransport):
         vendor: Who renders it, for example `LocalVendor()`.
         stand_in: Carries the speech on the user leg, for example `LocalVendor()`, while the vendor
             is not ready or the page has not said that it shows the face; see `AvatarOutput`.
-        goes_on_without: The stand-in goes on alone where the vendor cannot be started.
+        goes_on_without: The stand-in goes on alone where the vendor cannot be started, or is lost.
         opens_when_watched: The vendor's session is not opened before a page asks for it.
         hold_on_voice: Fall silent as soon as a voice is heard; see `AvatarOutput`.
         ready_timeout_s: How long the vendor may take until it can be told anything, in seconds.

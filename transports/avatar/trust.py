@@ -1,9 +1,12 @@
 """Whether to trust who answers at an address that a vendor returned.
 
 verify  its certificate must be that of a name or address that an authority vouches for
-pin     the same; one that nobody vouches for is remembered at the first time, by host, and from
-        then on it must be that one
+pin     the same; one that nobody vouches for must be the one that is remembered of its host
 off     anyone is trusted
+
+What is remembered, by host, is the last certificate that an authority vouched for, also by who only
+verifies; where there never was one, the first that was seen. So whom an authority vouched for once
+cannot be followed by somebody whom nobody vouches for, and authorities may renew what they sign.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from pathlib import Path
 from loguru import logger
 
 from .errors import CertificateRefused
-from .shared_file import shared_file
+from .shared_file import replace_file, shared_file
 
 MOST_HOSTS = 1_000
 LARGEST_FILE_BYTES = 2**18
@@ -87,22 +90,37 @@ class Pins:
             logger.warning(f"{vendor}'s certificates cannot be remembered: {error.strerror}")
             raise CertificateRefused(vendor) from None
         if known != fingerprint:
+            logger.warning(f"{vendor}'s control connection has another certificate than before")
             raise CertificateRefused(vendor, changed=True)
 
-    def _remember(self, host: str, fingerprint: str) -> str:
+    def vouched(self, vendor: str, host: str, certificate: bytes) -> None:
+        """Remember a certificate that an authority vouches for, in place of any before."""
+        try:
+            self._remember(host, hashlib.sha256(certificate).hexdigest(), renews=True)
+        except OSError as error:
+            logger.warning(f"{vendor}'s certificates cannot be remembered: {error.strerror}")
+
+    def _remember(self, host: str, fingerprint: str, *, renews: bool = False) -> str:
         if self._file is None:
-            return _here.setdefault(host, fingerprint)
-        with shared_file(self._file) as opened:
-            pins = _parsed(opened.read(LARGEST_FILE_BYTES + 1))
-            if host not in pins:
-                while len(pins) >= MOST_HOSTS:
-                    del pins[next(iter(pins))]
-                pins[host] = fingerprint
-                opened.seek(0)
-                opened.truncate()
-                opened.write(json.dumps(pins).encode())
-                opened.flush()
-            return pins[host]
+            return _known(_here, host, fingerprint, renews)
+        with shared_file(self._file.with_suffix(".lock")):
+            with shared_file(self._file) as opened:
+                text = opened.read(LARGEST_FILE_BYTES + 1)
+            pins = _parsed(text)
+            known = _known(pins, host, fingerprint, renews)
+            if (after := json.dumps(pins).encode()) != text:
+                replace_file(self._file, after)
+            return known
+
+
+def _known(pins: dict[str, str], host: str, fingerprint: str, renews: bool) -> str:
+    """What is remembered of a host from now on."""
+    if renews:
+        pins[host] = fingerprint
+    known = pins.setdefault(host, fingerprint)
+    while len(pins) > MOST_HOSTS:
+        del pins[next(iter(pins))]
+    return known
 
 
 def _parsed(text: bytes) -> dict[str, str]:

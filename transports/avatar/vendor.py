@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from .commands import Command
+from .errors import Ending
 from .events import Event
 
 
@@ -35,6 +36,8 @@ class Profile:
             instead of queueing behind it (docs/decisions/0012): it begins when that was heard.
         reserves_early: Whether that may be asked for while speech is heard, or when it was.
         reservation_s: How long a reservation is good for.
+        real_time: Whether it plays no faster than people speak: who is told to have been heard
+            sooner was not.
         gap_s: How much longer to wait where the vendor did not tell the end of the one before.
     """
 
@@ -49,6 +52,7 @@ class Profile:
     reserves: bool = False
     reserves_early: bool = False
     reservation_s: float = 540.0
+    real_time: bool = False
     gap_s: float = 0.0
 
     def samples(self, seconds: float) -> int:
@@ -86,7 +90,7 @@ class Socket(Protocol):
     """A dialled control connection. Ends its iteration when the other side is gone."""
 
     async def send(self, message: Any) -> None:
-        """Send one message of the wire.
+        """Send one message of the wire. It is abandoned when there is an interrupt to be sent.
 
         Raises:
             ConnectionLost: when it cannot be sent any more.
@@ -101,11 +105,11 @@ class Wire(Protocol):
 
     Attributes:
         ready: Turns True when commands may be sent.
-        over: Turns True when the vendor says that the session has ended.
+        over: None until the vendor says that the session has ended; then why.
     """
 
     ready: bool
-    over: bool
+    over: Ending | None
 
     def encode(self, command: Command) -> list[Any]:
         """The messages that say this command; none where the vendor has no word for it."""

@@ -25,6 +25,7 @@ from uuid import uuid4
 from loguru import logger
 
 from ..avatar.commands import Command, EndSpeech, Interrupt, KeepAlive, Listen, Speak
+from ..avatar.errors import Ending
 from ..avatar.events import Ended, Event, Interrupted, Started, Talking
 
 MOST_UTTERANCES = 64
@@ -36,6 +37,13 @@ MOST_KINDS = 50
 _KIND = re.compile(r"[a-z][a-z_.]{0,63}")
 _TALKING = "talking"
 _OVER = ("disconnected", "closing", "closed")
+_WHY = {
+    "MAX_DURATION_REACHED": Ending.LIMIT,
+    "IDLE_TIMEOUT": Ending.IDLE,
+    "NO_CREDITS": Ending.CREDITS,
+    "USER_DISCONNECTED": Ending.STOPPED,
+    "USER_CLOSED": Ending.STOPPED,
+}
 
 
 @dataclass(slots=True)
@@ -63,7 +71,7 @@ class ControlWire:
     def __init__(self, vendor: str, *, awaits_connected: bool = True) -> None:
         self._vendor = vendor
         self.ready = not awaits_connected
-        self.over = False
+        self.over: Ending | None = None
         self.odd: Counter[str] = Counter()
         self._sent: deque[_Sent] = deque(maxlen=MOST_UTTERANCES)
         self._tasks: deque[str] = deque(maxlen=MOST_UTTERANCES)  # that were told apart
@@ -121,7 +129,7 @@ class ControlWire:
                 self._session(content.get("state"))
                 return []
             case "session.stopped":
-                self.over = True
+                self.over = _why(content)
                 return []
             case "state_updated":
                 return self._state(content.get("new_state"))
@@ -152,7 +160,7 @@ class ControlWire:
         if state == "connected":
             self.ready = True
         elif state in _OVER:
-            self.over = True
+            self.over = self.over or Ending.UNKNOWN
 
     def _state(self, state: object) -> list[Event]:
         """Idle, listening, talking; others may come."""
@@ -272,6 +280,11 @@ def _parsed(message: object) -> dict[str, Any] | None:
     except (ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _why(content: dict[str, Any]) -> Ending:
+    reason = content.get("end_reason")
+    return _WHY.get(reason, Ending.UNKNOWN) if isinstance(reason, str) else Ending.UNKNOWN
 
 
 def _source(content: dict[str, Any]) -> str | None:

@@ -16,6 +16,7 @@ from typing import Any
 from loguru import logger
 
 from ..avatar.commands import Begin, Command, EndSpeech, Speak
+from ..avatar.errors import Ending
 from ..avatar.events import Event, Played
 from ..avatar.vendor import Opened, Profile, UserLeg
 from .mouth import Mouth
@@ -147,7 +148,7 @@ class _PageWire:
     """Decodes what the page says of its playback."""
 
     ready = True
-    over = False
+    over: Ending | None = None
 
     def __init__(self) -> None:
         self._warned = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
@@ -22,12 +22,15 @@ from ..avatar.errors import (
     AvatarError,
     CertificateRefused,
     ConnectionLost,
+    EndedByVendor,
+    Ending,
     RateLimited,
     VendorRefused,
     VendorUnreachable,
 )
 from ..avatar.events import Reserved
 from ..avatar.rest import PAUSES_S
+from ..avatar.utterance import SAMPLE_BYTES
 from .line import Line
 from .progress import Progress
 from .rest import NOT_STREAMING, OVER
@@ -54,11 +57,22 @@ _ENDED = (TaskStatus.FAILED, TaskStatus.STOPPING, TaskStatus.STOPPED)
 _OVER = (DriveStatus.FAILED, DriveStatus.ENDED, DriveStatus.INTERRUPTED)
 _SEEN_IN_THE_ROOM = (DriveStatus.DRIVING, DriveStatus.ENDED)
 
+HEARD_LEAST, HEARD_SOONER_S = 0.9, 0.5
+"""A drive that was heard took this much of what its speech lasts, less so many seconds, or more."""
+
+DOUBT_S = 1.0
+"""How long to ask why a connection is lost."""
+
 WATCH_S = 5.0
 """How often to ask whether the task still is: that it ended may be told by nobody."""
 
 SHORT_LIVED_S = 5.0
-"""A connection that was closed sooner is not made again before it is needed."""
+"""A connection that was closed sooner is not made again before it is needed, and was not closed
+because nothing came over it."""
+
+CROSSED_S = 0.8
+"""A close for a long silence that crosses with a Start is seen this soon; by then the vendor would
+have told that it drives."""
 
 
 @dataclass(slots=True)
@@ -68,8 +82,23 @@ class _Driven:
     id: str
     utterance: str
     sample_rate: int
+    silent_s: float  # for how long nothing had come over its connection
+    at: float = field(default_factory=lambda: asyncio.get_running_loop().time())
     stopped: bool = False
     over: bool = False  # the vendor ended it by itself, before it was stopped
+    told: bool = False  # that it is heard
+    samples: int = 0
+
+    @property
+    def may_be_heard(self) -> bool:
+        """Whether there was the time for it, with clocks that are a little off."""
+        passed_s = asyncio.get_running_loop().time() - self.at
+        return passed_s > HEARD_LEAST * self.samples / self.sample_rate - HEARD_SOONER_S
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nobody can say yet that the vendor has it."""
+        return not self.told and asyncio.get_running_loop().time() < self.at + CROSSED_S
 
 
 @dataclass(slots=True)
@@ -90,6 +119,8 @@ class DriveSocket:
         tasks: The actions.
         task: Whose; it streams.
         connect: Dials an address.
+        ending: Says why a task may be over in which nothing was said for so long, in seconds.
+        real_time: See `Profile`.
     """
 
     def __init__(
@@ -98,10 +129,16 @@ class DriveSocket:
         tasks: Tasks,
         task: str,
         connect: Callable[[str], AbstractAsyncContextManager[WebSocket]],
+        ending: Callable[[float], Ending] = lambda silent_s: Ending.UNKNOWN,
+        *,
+        real_time: bool = False,
     ) -> None:
         self._vendor = vendor
         self._tasks = tasks
         self._task = task
+        self._ending = ending
+        self._real_time = real_time
+        self._said_at = asyncio.get_running_loop().time()
         self._line = Line(vendor, connect, self._closed)
         self._inbox: asyncio.Queue[object] = asyncio.Queue()
         self._at_work: set[asyncio.Task[None]] = set()
@@ -113,6 +150,8 @@ class DriveSocket:
         self._between = asyncio.Event()  # drives: nothing more is to be sent of the last
         self._between.set()
         self._progress = Progress()
+        self._tells = False  # the vendor, or a page, when a drive is heard
+        self._hangs_up = False  # the vendor, behind each Stop
         self._asking: asyncio.Task[None] | None = None
         self._cut: asyncio.Task[None] | None = None
         self._cut_at = 0.0
@@ -146,8 +185,8 @@ class DriveSocket:
         """Carry out an order of the wire.
 
         Raises:
-            ConnectionLost: The connection is gone in the middle of a drive, or the task is over.
-            AvatarError: There was no reservation left, and none could be made.
+            AvatarError: There was no reservation left, and none could be made. That the connection
+                is gone is told by the iteration.
         """
         match order:
             case Ask(generation):
@@ -163,8 +202,15 @@ class DriveSocket:
                 await self._speak(order)
 
     async def __aiter__(self) -> AsyncIterator[object]:
-        """`Reserved`, `Told`; ends when the task is known to be over, or the connection lost."""
-        while (message := await self._inbox.get()) is not None:
+        """`Reserved`, `Told`.
+
+        Raises:
+            EndedByVendor: The task is known to be over.
+            ConnectionLost: The connection is gone in the middle of a drive.
+            AvatarError: Nothing can be reserved any more.
+        """
+        while True:
+            message = await self._inbox.get()
             if isinstance(message, Exception):
                 raise message
             yield message
@@ -174,6 +220,8 @@ class DriveSocket:
     def drive_told(self, drive: str, status: DriveStatus, *, hint: bool) -> None:
         """How a drive goes, as the vendor says, or as a page does (`hint`)."""
         driven = self._driven
+        if driven is not None and driven.id == drive and status is DriveStatus.DRIVING:
+            driven.told = self._tells = True
         if driven is not None and driven.id == drive and not driven.stopped and status in _OVER:
             if hint:
                 return
@@ -182,8 +230,16 @@ class DriveSocket:
                 driven.over = True  # what follows needs another drive
                 return
             self._driven = None
-        if not hint or status in _SEEN_IN_THE_ROOM:
+        if self._is_too_soon(drive, status):
+            # It was cut, or the task is over, or it means something else there: the model goes on.
+            if not hint:
+                self.task_doubted(TaskStatus.STOPPED)
+        elif not hint or status in _SEEN_IN_THE_ROOM:
             self._tell(drive, status)
+
+    def _is_too_soon(self, drive: str, status: DriveStatus) -> bool:
+        driven = self._driven if self._real_time and status is DriveStatus.ENDED else None
+        return driven is not None and driven.id == drive and not driven.may_be_heard
 
     def task_doubted(self, status: int) -> None:
         """What a callback says of the task. What ends it is asked for: a callback ends nothing."""
@@ -197,14 +253,14 @@ class DriveSocket:
         try:
             kept = await self._prepared_to_begin()
         except VendorRefused as error:
-            raise (ConnectionLost(self._vendor) if error.status in OVER else error) from None
+            raise (self._over() if error.status in OVER else error) from None
         if self._cut is not None:
             self._cut.cancel()  # this cuts as well, and one that still waits for its turn hits this
         self._kept = None
-        self._driven = _Driven(kept.drive.id, utterance, sample_rate)
+        self._driven = _Driven(kept.drive.id, utterance, sample_rate, self._line.silent_s)
         self._between.clear()
         self._progress.begin(kept.drive.id, utterance)
-        await self._line.send(start_text(kept.drive.id, sample_rate))
+        await self._say(start_text(kept.drive.id, sample_rate))
 
     async def _prepared_to_begin(self) -> _Kept:
         async with self._preparing:
@@ -224,7 +280,9 @@ class DriveSocket:
         if driven.over:
             await self._begin(driven.utterance, driven.sample_rate)
             self._progress.forget(driven.id)
-        await self._line.send(pcm)
+        if self._driven is not None:
+            self._driven.samples += len(pcm) // SAMPLE_BYTES
+        await self._say(pcm)
 
     async def _end(self) -> None:
         driven = self._driven
@@ -233,9 +291,14 @@ class DriveSocket:
         driven.stopped = True
         self._between.set()
         if not driven.over:
-            await self._line.send(stop_text(driven.id))
+            await self._say(stop_text(driven.id))
         else:
             self._tell(driven.id, DriveStatus.ENDED)
+
+    async def _say(self, message: str | bytes) -> None:
+        self._said_at = asyncio.get_running_loop().time()
+        with suppress(ConnectionLost):  # it is seen closed as well, and `_closed` knows what to do
+            await self._line.send(message)
 
     # Reservations
 
@@ -294,12 +357,46 @@ class DriveSocket:
                 raise
         return kept
 
+    # Connections that close
+
     def _closed(self, lived_s: float) -> None:
         driven = self._driven
-        if driven is not None and not driven.stopped and not driven.over:
-            self._inbox.put_nowait(ConnectionLost(self._vendor))
-        else:
+        if driven is None or driven.over:
             self._spawn(self._closed_between(lived_s), "avatar drive closed")
+        elif not driven.stopped:
+            if driven.is_new and driven.silent_s > SHORT_LIVED_S:
+                self._never_had(driven)
+            else:
+                self._spawn(self._closed_in_speech(driven), "avatar drive lost")
+        else:
+            if driven.is_new and driven.silent_s > SHORT_LIVED_S and not self._hangs_up:
+                self._spawn(self._closed_behind(driven), "avatar drive crossed")
+            self._hangs_up |= driven.is_new and driven.silent_s <= SHORT_LIVED_S
+            self._spawn(self._closed_between(lived_s), "avatar drive closed")
+
+    async def _closed_in_speech(self, driven: _Driven) -> None:
+        """Because the task is over, which the vendor may know, or for any other reason."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DOUBT_S):
+                await self._is_living()
+        if self._driven is driven:  # else it was cut, and nothing is lost
+            self._inbox.put_nowait(ConnectionLost(self._vendor))
+
+    async def _closed_behind(self, driven: _Driven) -> None:
+        """All of a short drive was sent: the vendor took it, or closed before it came."""
+        if self._tells:
+            await asyncio.sleep(driven.at + CROSSED_S - asyncio.get_running_loop().time())
+        if self._driven is driven and not driven.told:
+            self._never_had(driven)
+
+    def _never_had(self, driven: _Driven) -> None:
+        """The close has crossed with the Start: whoever keeps the speech says it again, once.
+
+        What it is said over then is new, so that its close would cross with nothing.
+        """
+        self._driven = None
+        self._between.set()
+        self._tell(driven.id, DriveStatus.FAILED)
 
     async def _closed_between(self, lived_s: float) -> None:
         """Between two drives: because the task is over, or because nothing was said for a while."""
@@ -379,8 +476,12 @@ class DriveSocket:
         if told := self._progress.told(drive, status):
             self._inbox.put_nowait(told)
 
+    def _over(self) -> EndedByVendor:
+        silent_s = asyncio.get_running_loop().time() - self._said_at
+        return EndedByVendor(self._vendor, why=self._ending(silent_s))
+
     def _finish(self) -> None:
-        self._inbox.put_nowait(None)
+        self._inbox.put_nowait(self._over())
 
     def _spawn(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=name)

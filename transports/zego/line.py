@@ -38,6 +38,12 @@ class Line:
         self._socket: WebSocket | None = None
         self._stack = AsyncExitStack()
         self._reader: asyncio.Task[None] | None = None
+        self._sent_at = 0.0
+
+    @property
+    def silent_s(self) -> float:
+        """For how long nothing was sent, or since when it is open."""
+        return asyncio.get_running_loop().time() - self._sent_at
 
     def leads_to(self, address: str) -> bool:
         """Whether it is open, and to where this address leads."""
@@ -54,6 +60,7 @@ class Line:
             socket = await stack.enter_async_context(self._connect(address))
             self._stack = stack.pop_all()
         self._place, self._socket = _place(address), socket
+        self._sent_at = asyncio.get_running_loop().time()
         self._reader = asyncio.create_task(self._read(socket), name="avatar drive read")
 
     async def send(self, message: str | bytes) -> None:
@@ -64,6 +71,7 @@ class Line:
         """
         if self._socket is None:
             raise ConnectionLost(self._vendor)
+        self._sent_at = asyncio.get_running_loop().time()
         await self._socket.send(message)
 
     async def hang_up(self) -> None:

@@ -6,10 +6,9 @@ digital human in a room; a drive is something that it says.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
 
 from ..avatar.errors import UnexpectedReply
 from ..avatar.rest import PAUSES_S, optional_texts, text_of
@@ -40,11 +39,16 @@ class DriveStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One that runs."""
+    """One that runs; what cannot be read of it is empty."""
 
     id: str
     room: str
     stream: str
+
+    @property
+    def is_named(self) -> bool:
+        """Whether it can be said whose it is."""
+        return bool(self.id and self.room and self.stream)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,10 +92,12 @@ class Tasks:
         return status
 
     async def running(self) -> list[Task]:
-        """All of the project, whoever started them; what cannot be read is nobody's."""
+        """All of the project, whoever started them."""
         data = await self._rest.ask("QueryDigitalHumanStreamTasks", again=True)
         rows = data.get("TaskList") if isinstance(data, dict) else None
-        return [*_tasks(rows if isinstance(rows, list) else [])]
+        if not isinstance(rows, list):
+            raise UnexpectedReply(self._vendor, "no TaskList")
+        return [_task(row) for row in rows]
 
     async def stop(self, task: str) -> None:
         """End it; the vendor lets nobody name it afterwards."""
@@ -114,8 +120,6 @@ class Tasks:
         return value
 
 
-def _tasks(rows: list[Any]) -> Iterator[Task]:
-    for row in rows:
-        texts = optional_texts(row, "TaskId", "RoomId", "StreamId")
-        if len(texts) == 3:
-            yield Task(texts["TaskId"], texts["RoomId"], texts["StreamId"])
+def _task(row: object) -> Task:
+    texts = optional_texts(row, "TaskId", "RoomId", "StreamId")
+    return Task(texts.get("TaskId", ""), texts.get("RoomId", ""), texts.get("StreamId", ""))

@@ -12,7 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from ..avatar.dial import dial
-from ..avatar.errors import NotStarted, VendorRefused
+from ..avatar.errors import Ending, NotStarted, UnexpectedReply, VendorRefused
 from ..avatar.events import Ended, Event, Started
 from ..avatar.journal import Journal
 from ..avatar.journaled import Named, NameTaken
@@ -46,6 +46,7 @@ PROFILE = Profile(
     start_delay_s=0.2,
     reserves=True,
     reservation_s=RESERVATION_S,
+    real_time=True,
     gap_s=0.3,
 )
 """How a digital human is spoken to. What is cut is dropped by the vendor, but nobody knows how much
@@ -123,6 +124,7 @@ class ZegoVendor(ProjectVendor):
         self._pins = Pins(self._journal.folder)
         self._user = f"page-{token_hex(8)}"
         self._tasks_by_name: dict[str, str] = {}
+        self._ends_at: dict[str, float] = {}  # by its name; the vendor may begin to count later
         self._socket: DriveSocket | None = None
         self.limit_s = float(max_session_s)
 
@@ -164,7 +166,10 @@ class ZegoVendor(ProjectVendor):
         async with self._rest() as rest:
             tasks = Tasks(self.name, rest)
             await self._until_streaming(tasks, task)
-            async with DriveSocket(self.name, tasks, task, connect) as socket:
+            ending = partial(self._ending, session)
+            async with DriveSocket(
+                self.name, tasks, task, connect, ending, real_time=self.profile.real_time
+            ) as socket:
                 self._socket = socket
                 try:
                     yield socket
@@ -208,6 +213,7 @@ class ZegoVendor(ProjectVendor):
         return Named(OURS + uuid4().hex)
 
     async def _start(self, rest: Rest, named: Named) -> Opened:
+        self._ends_at[named.id] = asyncio.get_running_loop().time() + self._max_session_s
         try:
             task = await Tasks(self.name, rest).create(
                 self._human, named.id, ttl_s=self._max_session_s, max_idle_s=self._max_idle_s
@@ -216,6 +222,12 @@ class ZegoVendor(ProjectVendor):
             raise (NameTaken(self.name) if error.status == NAME_TAKEN else error) from None
         self._tasks_by_name[named.id] = task
         return Opened(named.id, limit_s=self.limit_s)
+
+    def _ending(self, session: Opened, silent_s: float) -> Ending:
+        """Why it is over: ZEGO says that it is, and no more; it was asked for both limits."""
+        if asyncio.get_running_loop().time() >= self._ends_at[session.id]:
+            return Ending.LIMIT
+        return Ending.IDLE if silent_s >= self._max_idle_s else Ending.UNKNOWN
 
     async def _until_streaming(self, tasks: Tasks, task: str) -> None:
         """Returns when it does; the caller has a deadline.
@@ -247,16 +259,23 @@ class ZegoVendor(ProjectVendor):
             await tasks.stop(task)
 
     async def _find(self, tasks: Tasks, name: str) -> str | None:
-        """The task of this name: whose room and stream are both called so. None of others."""
+        """The task of this name: whose room and stream are both called so. None of others.
+
+        Raises:
+            UnexpectedReply: It may be one of those of which the vendor does not say it.
+        """
         for pause_s in LOOKS_S:
             await asyncio.sleep(pause_s)
-            for task in await tasks.running():
-                if task.room == task.stream == name:
+            running = await tasks.running()
+            for task in running:
+                if task.is_named and task.room == task.stream == name:
                     return task.id
+        if not all(task.is_named for task in running):
+            raise UnexpectedReply(self.name, "a task without a name")
         return None
 
     async def _active(self, rest: Rest) -> list[str]:
-        return [task.stream for task in await Tasks(self.name, rest).running()]
+        return [task.stream for task in await Tasks(self.name, rest).running() if task.is_named]
 
     async def _is_gone(self, rest: Rest, session: str, refusal: VendorRefused) -> bool:
         return refusal.status in OVER

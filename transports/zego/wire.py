@@ -15,6 +15,7 @@ from uuid import uuid4
 from loguru import logger
 
 from ..avatar.commands import Begin, Command, EndSpeech, Interrupt, Reserve, Speak
+from ..avatar.errors import Ending
 from ..avatar.events import Ended, Event, Lost, Reserved, Started
 from .tasks import DriveStatus
 
@@ -67,7 +68,7 @@ class DriveWire:
 
     def __init__(self) -> None:
         self.ready = True
-        self.over = False
+        self.over: Ending | None = None  # the socket itself raises it
 
     def encode(self, command: Command) -> list[Order]:
         """The orders for a command; none where there is no word for it."""

@@ -41,6 +41,7 @@ from transports.avatar.frames import METADATA_KEY, HeardTextFrame
 from transports.avatar.journal import Journal
 from transports.avatar.transport import AvatarTransport
 from transports.avatar.vendor import Vendor
+from transports.local import LocalVendor
 
 RATE_HZ = 24_000
 SAMPLE_BYTES = 2
@@ -126,17 +127,25 @@ class Recorder(FrameProcessor):
 
 
 class Bot:
-    """A pipeline with nothing but the face."""
+    """A pipeline with nothing but the face, and with a page, what may stand in for it there."""
 
-    def __init__(self, vendor: Vendor, side: Side, ready_timeout_s: float) -> None:
+    def __init__(
+        self, vendor: Vendor, side: Side, ready_timeout_s: float, page: Page | None = None
+    ) -> None:
         self.vendor = vendor
-        self.transport = AvatarTransport(vendor, ready_timeout_s=ready_timeout_s)
+        self.transport = AvatarTransport(
+            vendor,
+            stand_in=LocalVendor() if page else None,
+            goes_on_without=page is not None,
+            ready_timeout_s=ready_timeout_s,
+        )
         self.before, self.after = Recorder(), Recorder()
-        page = [side] if isinstance(side, Page) else []
         if isinstance(side, Page):
-            side.says = self.transport.page_says
+            page = side
+        if page:
+            page.says = self.transport.page_says
         self.worker = PipelineWorker(
-            Pipeline([self.before, self.transport.output(), *page, self.after]),
+            Pipeline([self.before, self.transport.output(), *([page] if page else []), self.after]),
             cancel_on_idle_timeout=False,
             enable_rtvi=False,
         )
@@ -208,6 +217,7 @@ async def running(
     noted: int = 0,
     ready_timeout_s: float = 15.0,
     within_s: float = DEADLINE_S,
+    page: Page | None = None,
     faults: Mapping[str, Mapping[str, Any]] | None = None,
     **knobs: Any,
 ) -> AsyncIterator[tuple[Bot, Any]]:
@@ -221,6 +231,7 @@ async def running(
         noted: How many sessions the journal goes on naming.
         ready_timeout_s: How long its side may take.
         within_s: How long all of it may take.
+        page: Where the built-in face stands in for the vendor's.
         faults: Calls that go wrong, and how.
         knobs: How its side behaves.
     """
@@ -229,7 +240,7 @@ async def running(
     async with asyncio.timeout(within_s), row.serve(**knobs) as side:
         for call, how in (faults or {}).items():
             side.fail(call, **how)
-        bot = Bot(row.vendor(side, folder), side, ready_timeout_s)
+        bot = Bot(row.vendor(side, folder), side, ready_timeout_s, page)
         runner = WorkerRunner(handle_sigint=False)
         await runner.add_workers(bot.worker)
         run = asyncio.create_task(runner.run())

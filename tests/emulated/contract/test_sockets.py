@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -15,13 +16,18 @@ from pipecat.frames.frames import (
     BotStoppedSpeakingFrame,
     CancelFrame,
     ErrorFrame,
+    InterruptionFrame,
     LLMFullResponseEndFrame,
+    OutputTransportMessageUrgentFrame,
     TextFrame,
     UserStartedSpeakingFrame,
 )
 
+from tests.emulated.contract.page import Page
 from tests.emulated.contract.stage import (
     QUICK,
+    RATE_HZ,
+    SAMPLE_BYTES,
     Bot,
     all_heard,
     pieces,
@@ -30,13 +36,23 @@ from tests.emulated.contract.stage import (
     stream,
     together,
     voice,
+    word,
 )
 from tests.emulated.contract.vendors import BY_REST, DRIVEN, OVER_A_SOCKET, Row
-from transports.avatar import ConnectionLost, UnexpectedReply, VendorUnreachable
+from transports.avatar import (
+    ConnectionLost,
+    EndedByVendor,
+    UnexpectedReply,
+    VendorUnreachable,
+    dial,
+)
 
 pytestmark = pytest.mark.asyncio
 
 NOTICED_S = 3.0
+KNOWN_S = 0.3
+"""So well it is known what was heard, on a machine that has other things to do as well."""
+SENDS_LITTLE = (socket.SOL_SOCKET, socket.SO_SNDBUF, 4_096)
 NEXT = voice(0.2, seed=99)
 
 
@@ -119,7 +135,8 @@ async def loses(
     async with running(row, folder, connected_delay_ms=delay_ms) as (bot, side):
         await state(bot, side)
         side.script(**loss)
-        assert type(await bot.error(within_s=NOTICED_S)) is ConnectionLost
+        expected = EndedByVendor if loss["action"] == "end" else ConnectionLost
+        assert type(await bot.error(within_s=NOTICED_S)) is expected
         await side.until(lambda: not side.running(), NOTICED_S)
         await bot.say(NEXT)
         await bot.push(TextFrame("the rest goes on"))
@@ -163,6 +180,66 @@ async def loses_nothing(
         assert not any(each.cut for each in side.heard()[-2:])
 
 
+# Lost, and stood in for
+
+
+@BY_REST
+async def test_a_face_that_is_lost_in_mid_speech_is_stood_in_for_from_the_first_unheard_word(
+    row: Row, tmp_path: Path
+) -> None:
+    await together(
+        *((how, is_stood_in_for(row, tmp_path, LOSSES[how])) for how in ("cut", "closed", "over")),
+        ("over, sealed", is_stood_in_for(row, tmp_path, LOSSES["over"], sealed=True)),
+    )
+
+
+async def is_stood_in_for(
+    row: Row, folder: Path, loss: dict[str, Any], *, sealed: bool = False
+) -> None:
+    pcm, page = voice(3.0), Page()
+    step = RATE_HZ // 4
+    words = [word(f"w{number}", number * step, (number + 1) * step) for number in range(12)]
+    async with running(row, folder, page=page, connected_delay_ms=5) as (bot, side):
+        await idle(bot, side)
+        bot.transport.page_says("avatar-joined", {})
+        said = reply([*words, *pieces(pcm)])
+        now = len(said) if sealed else len(said) // 2  # else the TTS goes on
+        await bot.push(*said[:now])
+        await side.hears(0.9)
+        lost_at = asyncio.get_running_loop().time()
+        side.script(**loss)
+        lost = await bot.error(within_s=NOTICED_S)
+        noticed_s = asyncio.get_running_loop().time() - lost_at
+        assert type(lost) is (EndedByVendor if loss["action"] == "end" else ConnectionLost)
+        heard = bot.words()
+        await bot.push(*said[now:])
+        await bot.has_said()
+        await side.until(lambda: not side.running(), NOTICED_S)
+        assert bot.transport.output().is_usable
+        assert bot.after.frames(InterruptionFrame) == []
+        assert 0 < len(heard) < len(words)
+        assert bot.words() == [each.text for each in words]
+        rest = stream(page)
+        assert pcm.endswith(rest)
+        twice_s = (len(stream(side)) + len(rest) - len(pcm)) / SAMPLE_BYTES / RATE_HZ
+        await all_heard(side)  # what the vendor had goes on until it is stopped
+        goes_on_s = max(each.ended_at for each in side.heard()) - lost_at
+        assert -noticed_s - KNOWN_S < twice_s < max(0.0, goes_on_s) + KNOWN_S
+        assert [each.message["data"]["by"] for each in told(bot, "avatar-face")] == [
+            *("vendor", "local")
+        ]
+        await bot.say(NEXT)
+        await bot.has_said(2)
+        assert stream(page) == rest + NEXT
+        assert len(bot.before.frames(ErrorFrame)) == 1
+
+
+def told(bot: Bot, kind: str) -> list[Any]:
+    """What the page was told of this kind."""
+    frames: list[Any] = bot.after.frames(OutputTransportMessageUrgentFrame)
+    return [each for each in frames if each.message["data"]["type"] == kind]
+
+
 # Slow
 
 
@@ -186,6 +263,29 @@ async def test_an_interrupt_overtakes_what_a_stalled_vendor_has_not_read(
         assert len(side.received(row.interrupt)) == 1
         assert sum(each.late_bytes for each in side.interruptions()) == 0
         assert [each.cut for each in side.heard()][-1] is False
+
+
+@DRIVEN
+async def test_a_cut_that_goes_another_way_waits_for_no_socket(
+    row: Row, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dial, "_watch", lambda tcp: tcp.setsockopt(*SENDS_LITTLE))
+    async with running(row, tmp_path, **QUICK) as (bot, side):
+        await idle(bot, side)
+        side.script("stall")
+        await bot.push(*reply([*pieces(voice(60.0), size=480_000)]))
+        await bot.push(TextFrame("nobody waits for it"))
+        await bot.after.until(TextFrame, within_s=2.0)
+        await asyncio.sleep(0.5)  # until all buffers are full
+        await bot.cut_in()
+        await side.until(side.interruptions, 1.0)
+        await bot.say(NEXT)
+        side.script("read")
+        await bot.has_said()
+        await all_heard(side)
+        assert stream(side).endswith(NEXT)
+        assert len(side.interruptions()) == 1
+        assert sum(each.late_bytes for each in side.interruptions()) == 0
 
 
 @OVER_A_SOCKET

@@ -63,12 +63,13 @@ async def zego(
 
 def zego_vendor(emulator: Any, folder: Path, **settings: Any) -> ZegoVendor:
     """Ours, told of what the emulator tells."""
-    # A vendor that plays faster than real time would have to wait for more.
-    lead_s = PROFILE.max_lead_s if emulator.knobs.playback_speed <= 1 else 60.0
+    # A vendor that plays faster than real time would have to wait for more, and is done sooner.
+    real_time = emulator.knobs.playback_speed <= 1
+    lead_s = PROFILE.max_lead_s if real_time else 60.0
     vendor = ZegoVendor(
         app_id=emulator.knobs.app_id,
         server_secret=emulator.server_secret,
-        profile=replace(PROFILE, max_lead_s=lead_s),
+        profile=replace(PROFILE, max_lead_s=lead_s, real_time=real_time),
         tells=bool(emulator.knobs.callback_url),
         journal=Journal(folder),
         api_url=emulator.url,

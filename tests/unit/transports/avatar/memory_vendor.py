@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from transports.avatar.commands import Command
-from transports.avatar.errors import VendorRefused, VendorUnreachable
+from transports.avatar.errors import Ending, VendorRefused, VendorUnreachable
 from transports.avatar.events import Event
 from transports.avatar.vendor import Opened, Profile, UserLeg
 
@@ -34,6 +34,7 @@ class MemoryVendor:
         self.user_leg: UserLeg | None = None
         self.room: Mapping[str, str] = {}
         self.limit_s: float | None = None
+        self.reads: list[type[Command]] | None = None  # what it takes; nothing else is ever sent
 
     def attach(self, user_leg: UserLeg) -> None:
         self.user_leg = user_leg
@@ -69,6 +70,8 @@ class MemoryVendor:
     # As a socket
 
     async def send(self, command: Command) -> None:
+        if self.reads is not None and type(command) not in self.reads:
+            await asyncio.get_running_loop().create_future()
         self.received.append((asyncio.get_running_loop().time(), command))
 
     async def __aiter__(self) -> AsyncIterator[object]:
@@ -88,7 +91,7 @@ class MemoryVendor:
 class MemoryWire:
     def __init__(self, ready: bool) -> None:
         self.ready = ready
-        self.over = False
+        self.over: Ending | None = None
 
     def encode(self, command: Command) -> list[Command]:
         return [command]
@@ -98,6 +101,6 @@ class MemoryWire:
             self.ready = True
             return []
         if message == "over":
-            self.over = True
+            self.over = Ending.LIMIT
             return []
         return [message]  # type: ignore[list-item]

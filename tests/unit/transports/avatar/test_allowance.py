@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from transports.avatar import allowance
 from transports.avatar.allowance import WINDOW_S, Allowance
 
 
@@ -49,10 +50,16 @@ def test_who_is_alone_waits_for_nothing(tmp_path: Path) -> None:
     assert Allowance(tmp_path, "b", most=10, clock=lambda: 5.0).book("Act") == 0.0
 
 
-def test_times_of_before_the_last_start_of_the_machine_do_not_count(tmp_path: Path) -> None:
-    before = Allowance(tmp_path, "a", most=1, clock=lambda: 90_000.0)
-    assert before.book("Act") == 0.0
-    assert Allowance(tmp_path, "a", most=1, clock=lambda: 5.0).book("Act") == 0.0
+@pytest.mark.parametrize("before_s", [90_000.0, 50.0, 4.0])
+def test_times_of_before_the_last_start_of_the_machine_do_not_count(
+    tmp_path: Path, before_s: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(allowance, "boot", lambda: "the first")
+    assert Allowance(tmp_path, "a", most=1, clock=lambda: before_s).book("Act") == 0.0
+    monkeypatch.setattr(allowance, "boot", lambda: "the second")
+    account = Allowance(tmp_path, "a", most=1, clock=lambda: 5.0)
+    assert account.book("Act") == 0.0
+    assert account.book("Act") == pytest.approx(WINDOW_S)
 
 
 def test_the_file_is_private_and_names_nobody(tmp_path: Path) -> None:
@@ -63,11 +70,14 @@ def test_the_file_is_private_and_names_nobody(tmp_path: Path) -> None:
     assert "1234567890" not in file.name
 
 
+@pytest.mark.parametrize("intact_bytes", [0, 16])
 @pytest.mark.parametrize("spoilt", [b"", b"\x00" * 7, b"\xff" * 800])
-def test_a_file_that_is_spoilt_delays_nobody_for_long(tmp_path: Path, spoilt: bytes) -> None:
+def test_a_file_that_is_spoilt_delays_nobody_for_long(
+    tmp_path: Path, spoilt: bytes, intact_bytes: int
+) -> None:
     Allowance(tmp_path, "a", most=10).book("Act")
     (file,) = tmp_path.iterdir()
-    file.write_bytes(spoilt)
+    file.write_bytes(file.read_bytes()[:intact_bytes] + spoilt)
     assert Allowance(tmp_path, "a", most=10).book("Act") == 0.0
 
 

@@ -11,7 +11,13 @@ from tests.unit.transports.avatar.memory_vendor import GONE, MemoryVendor
 from tests.unit.transports.avatar.plays import on_stage
 from tests.unit.transports.avatar.speaking import voice
 from transports.avatar.commands import EndSpeech, Interrupt, KeepAlive, Speak
-from transports.avatar.errors import ConnectionLost, NeverReady, VendorRefused
+from transports.avatar.errors import (
+    ConnectionLost,
+    EndedByVendor,
+    Ending,
+    NeverReady,
+    VendorRefused,
+)
 from transports.avatar.reports import Cut
 from transports.avatar.vendor import Profile
 
@@ -129,7 +135,29 @@ async def test_a_vendor_that_ends_the_session_has_ended_it() -> None:
     async with on_stage(vendor) as play:
         vendor.says("over")
         await asyncio.sleep(0.5)
-        assert [type(e) for e in play.errors] == [ConnectionLost]
+        (error,) = play.errors
+        assert isinstance(error, EndedByVendor)
+        assert error.why is Ending.LIMIT
+        assert str(error) == "memory has ended the session: it had lasted as long as it may"
+
+
+async def test_a_vendor_that_takes_nothing_more_holds_up_no_interrupt() -> None:
+    vendor = MemoryVendor()
+    async with on_stage(vendor) as play:
+        await asyncio.sleep(0.01)
+        vendor.reads = [Interrupt]
+        for _ in range(3):
+            play.say(10.0)
+            await asyncio.sleep(2.0)
+            play.core.interrupt(now=play.now())
+            play.stage.poke()
+            await asyncio.sleep(0.001)
+        assert len(vendor.commands(Interrupt)) == 3
+        vendor.reads = None
+        play.say(1.0)
+        await asyncio.sleep(0.1)
+        assert b"".join(c.pcm for c in vendor.commands(Speak)) == voice(1.0)
+        assert play.errors == []
 
 
 async def test_closing_twice_and_in_a_hurry_still_closes_what_was_opened() -> None:

@@ -10,7 +10,7 @@ from tests.unit.transports.avatar.memory_vendor import GONE, MemoryVendor
 from tests.unit.transports.avatar.plays import NoLeg, Play, on_stage
 from tests.unit.transports.avatar.speaking import RATE, voice
 from transports.avatar.commands import Interrupt, Speak
-from transports.avatar.errors import ConnectionLost, NeverReady, VendorRefused
+from transports.avatar.errors import ConnectionLost, EndedByVendor, NeverReady, VendorRefused
 from transports.avatar.reports import CarriedBy
 from transports.avatar.vendor import Profile
 
@@ -128,9 +128,13 @@ async def test_a_face_that_is_never_ready_is_one_that_cannot_be_started() -> Non
         assert vendor.open_sessions == 0
 
 
-async def test_a_face_that_is_lost_in_mid_call_ends_the_speech() -> None:
+@pytest.mark.parametrize("goes_on", [None, False])
+async def test_a_face_that_is_lost_in_mid_call_ends_the_speech_unless_it_may_go_on(
+    goes_on: bool | None,
+) -> None:
     vendor = MemoryVendor()
-    async with on_stage(vendor, MemoryVendor(), goes_on_without=True) as play:
+    stand_in = None if goes_on is None else MemoryVendor()  # nobody is there to go on
+    async with on_stage(vendor, stand_in, goes_on_without=goes_on is None) as play:
         play.stage.page_says("avatar-joined", {})
         await asyncio.sleep(0.01)
         play.say(5.0)
@@ -140,6 +144,66 @@ async def test_a_face_that_is_lost_in_mid_call_ends_the_speech() -> None:
         assert [type(e) for e in play.errors] == [ConnectionLost]
         assert play.ended
         assert play.core.quiet
+
+
+@pytest.mark.parametrize("how", [GONE, "over"])
+async def test_a_face_that_is_lost_is_stood_in_for_from_the_first_sample_that_was_not_heard(
+    how: object,
+) -> None:
+    vendor, stand_in = MemoryVendor(Profile(start_delay_s=0.2)), MemoryVendor()
+    async with on_stage(vendor, stand_in, goes_on_without=True) as play:
+        play.stage.page_says("avatar-joined", {})
+        await asyncio.sleep(0.01)
+        play.say(3.0)
+        play.say(1.0)
+        await asyncio.sleep(1.2)
+        vendor.says(how)
+        await asyncio.sleep(0.01)
+        assert not play.ended
+        assert vendor.commands(Interrupt) == [], "nobody is there to be told"
+        assert [play.stage.is_face(r.leg) for r in play.reports if isinstance(r, CarriedBy)] == [
+            *(True, False)
+        ]
+        for kind in ("avatar-left", "avatar-joined"):  # what the page says of it is old
+            play.stage.page_says(kind, {})
+        await asyncio.sleep(4.0)
+        assert said(stand_in) == (voice(3.0) + voice(1.0))[-len(said(stand_in)) :]
+        assert len(said(stand_in)) / 2 / RATE == pytest.approx(3.0, abs=0.05)
+        assert [type(e) for e in play.errors] == [ConnectionLost if how is GONE else EndedByVendor]
+        assert await play.stage.face() is None
+        assert vendor.open_sessions == 0
+        play.say(1.0)
+        await asyncio.sleep(2.0)
+        assert said(stand_in).endswith(voice(1.0) + voice(1.0))
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+async def test_a_face_that_is_lost_while_a_cut_in_is_suspected_loses_nothing(
+    confirmed: bool,
+) -> None:
+    vendor, stand_in = MemoryVendor(Profile(start_delay_s=0.2)), MemoryVendor()
+    async with on_stage(vendor, stand_in, goes_on_without=True) as play:
+        play.stage.page_says("avatar-joined", {})
+        await asyncio.sleep(0.01)
+        play.core.begin("run", now=play.now())
+        play.core.audio(voice(2.0), now=play.now())
+        play.stage.poke()
+        await asyncio.sleep(1.2)
+        play.core.hold(now=play.now())
+        play.stage.poke()
+        await asyncio.sleep(0.1)
+        vendor.says(GONE)
+        await asyncio.sleep(0.1)
+        play.core.audio(voice(1.0, first=2 * RATE), now=play.now())  # the TTS has not noticed
+        play.core.end(now=play.now())
+        await asyncio.sleep(0.1)
+        assert said(stand_in) == b""
+        (play.core.interrupt if confirmed else play.core.resume)(now=play.now())
+        play.stage.poke()
+        await asyncio.sleep(4.0)
+        left = b"" if confirmed else voice(3.0)[-len(said(stand_in)) :]
+        assert said(stand_in) == left
+        assert len(left) / 2 / RATE == pytest.approx(0.0 if confirmed else 2.0, abs=0.05)
 
 
 async def test_whoever_waits_for_a_lost_face_is_told_before_the_vendor_has_closed_it() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from loguru import logger
 
 from transports.avatar.commands import Begin, EndSpeech, Interrupt, KeepAlive, Listen, Speak
+from transports.avatar.errors import Ending
 from transports.avatar.events import Ended, Event, Interrupted, Started, Talking
 from transports.heygen.alpha import AlphaWire
 from transports.heygen.wire import MOST_KINDS, ControlWire
@@ -107,8 +108,27 @@ def test_it_is_ready_when_the_server_says_connected_and_over_when_it_says_so() -
     for last in ("closing", "closed", "disconnected"):
         made = wire()
         made.decode(event("session.state_updated", state=last))
-        assert made.over
+        assert made.over is Ending.UNKNOWN
     assert ControlWire("HeyGen", awaits_connected=False).ready
+
+
+@pytest.mark.parametrize(
+    ("reason", "why"),
+    [
+        ("MAX_DURATION_REACHED", Ending.LIMIT),
+        ("IDLE_TIMEOUT", Ending.IDLE),
+        ("NO_CREDITS", Ending.CREDITS),
+        ("USER_CLOSED", Ending.STOPPED),
+        ("SOMETHING_NEW", Ending.UNKNOWN),
+        (["odd"], Ending.UNKNOWN),
+        (None, Ending.UNKNOWN),
+    ],
+)
+def test_why_it_is_over_is_known_where_the_server_says_so(reason: object, why: Ending) -> None:
+    made = wire()
+    made.decode(event("session.stopped", end_reason=reason))
+    made.decode(event("session.state_updated", state="disconnected"))
+    assert made.over is why
 
 
 def test_dialect_s_names_what_it_is_about() -> None:

@@ -12,6 +12,8 @@ import pytest
 from transports.avatar import (
     AvatarError,
     ConnectionLost,
+    EndedByVendor,
+    Ending,
     RateLimited,
     Reserved,
     UnexpectedReply,
@@ -19,7 +21,16 @@ from transports.avatar import (
     VendorUnreachable,
 )
 from transports.avatar.rest import CALL_TIMEOUT_S
-from transports.zego.drives import CUT_S, KEPT_S, RESERVATION_S, TROUBLE_S, WATCH_S, DriveSocket
+from transports.zego.drives import (
+    CROSSED_S,
+    CUT_S,
+    DOUBT_S,
+    KEPT_S,
+    RESERVATION_S,
+    TROUBLE_S,
+    WATCH_S,
+    DriveSocket,
+)
 from transports.zego.tasks import DriveStatus, Tasks
 from transports.zego.wire import Ask, Cut, Start, Stop, Told
 
@@ -44,7 +55,7 @@ class MemoryRest:
         if action == "InterruptDriveTask":
             await asyncio.sleep(self.turn_s)
         if action == self.silent:
-            await asyncio.sleep(CALL_TIMEOUT_S * (1 + len(how["pauses_s"])))
+            await asyncio.sleep(CALL_TIMEOUT_S * (1 + len(how.get("pauses_s", ()))))
             raise VendorUnreachable("ZEGO")
         self.asked.append((now(), action))
         number = len(self.times(action))
@@ -92,7 +103,7 @@ class World:
         self.open = 0
         self.refuses = 0
         self.told: list[tuple[float, object]] = []
-        self.over: AvatarError | str | None = "no"
+        self.over: AvatarError | str = "no"
 
     @asynccontextmanager
     async def connect(self, address: str) -> AsyncIterator[Any]:
@@ -103,8 +114,8 @@ class World:
         assert self.open == 1, "never two at once"
         line = MemoryLine(address)
         self.lines.append(line)
-        await asyncio.sleep(0.05)
         try:
+            await asyncio.sleep(0.05)
             yield line
         finally:
             line.close()
@@ -114,7 +125,6 @@ class World:
         try:
             async for message in socket:
                 self.told.append((now(), message))
-            self.over = None
         except AvatarError as error:
             self.over = error
 
@@ -126,11 +136,16 @@ def now() -> float:
     return asyncio.get_running_loop().time()
 
 
+def ending(silent_s: float) -> Ending:
+    return Ending.IDLE if silent_s > 30.0 else Ending.LIMIT
+
+
 @asynccontextmanager
 async def socket() -> AsyncIterator[tuple[World, DriveSocket]]:
     world = World()
     tasks = Tasks("ZEGO", world.rest)  # type: ignore[arg-type]
-    async with DriveSocket("ZEGO", tasks, "t1", world.connect) as driven:
+    connect = world.connect
+    async with DriveSocket("ZEGO", tasks, "t1", connect, ending, real_time=True) as driven:
         listening = asyncio.create_task(world.listen(driven))
         yield world, driven
         listening.cancel()
@@ -297,14 +312,180 @@ async def test_an_address_that_has_become_too_old_is_followed_by_another() -> No
         assert "d2" in str(world.lines[1].sent[0])
 
 
+async def test_a_start_that_is_given_up_for_a_cut_leaves_nothing_behind() -> None:
+    async with socket() as (world, driven):
+        world.lines[0].close()
+        await asyncio.sleep(1.0)  # not made again before it is needed
+        begins = asyncio.create_task(driven.send(Start("u1", 24_000)))
+        await asyncio.sleep(0.01)
+        begins.cancel()
+        await asyncio.wait({begins})
+        await driven.send(Cut())
+        await driven.send(Ask(1))
+        await asyncio.sleep(1.0)
+        assert world.reserved() == [1]
+        await driven.send(Start("u2", 24_000))
+        assert [len(line.sent) for line in world.lines][-1] == 1
+        assert sum(len(line.sent) for line in world.lines) == 1
+        assert world.over == "no"
+
+
 async def test_a_connection_that_closes_in_mid_drive_is_lost() -> None:
     async with socket() as (world, driven):
         await driven.send(Start("u1", 24_000))
         world.lines[0].close()
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(ROUND_TRIP_S + 0.1)
         assert isinstance(world.over, ConnectionLost)
-        with pytest.raises(ConnectionLost):
-            await driven.send(b"\0\0")
+        await driven.send(b"\0\0")
+        assert len(world.lines[0].sent) == 1
+
+
+@pytest.mark.parametrize(("silent", "why"), [(False, Ending.LIMIT), (True, Ending.IDLE)])
+async def test_a_task_that_is_over_in_mid_drive_is_told_as_such_and_why(
+    silent: bool, why: Ending
+) -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await asyncio.sleep(40.0 if silent else 20.0)
+        await driven.send(Stop("u1") if silent else b"\0\0")
+        await asyncio.sleep(40.0 if silent else 0.0)
+        world.rest.status = 4
+        world.lines[0].close()
+        await asyncio.sleep(WATCH_S)
+        assert isinstance(world.over, EndedByVendor)
+        assert world.over.why is why
+
+
+async def test_a_connection_that_is_lost_is_told_soon_where_the_vendor_does_not_answer() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        world.rest.silent = "GetDigitalHumanStreamTaskStatus"
+        world.lines[0].close()
+        await asyncio.sleep(DOUBT_S + 0.1)
+        assert isinstance(world.over, ConnectionLost)
+
+
+async def test_a_connection_that_is_lost_with_what_is_cut_is_made_again() -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        world.lines[0].close()
+        await asyncio.sleep(0.01)
+        await driven.send(Cut())
+        await driven.send(Ask(1))
+        await asyncio.sleep(2.0)
+        assert world.over == "no"
+        await driven.send(Start("u2", 24_000))
+        assert "d2" in str(world.lines[1].sent[0])
+
+
+# Closed for its silence, just when something is said
+
+
+async def quiet(driven: DriveSocket) -> None:
+    """For so long that the vendor may close it."""
+    await driven.send(Ask(0))
+    await asyncio.sleep(60.0)
+
+
+async def goes_on(world: World, driven: DriveSocket, utterance: str) -> None:
+    """As the core does when something was lost."""
+    await driven.send(Ask(0))
+    await asyncio.sleep(1.0)
+    await driven.send(Start(utterance, 24_000))
+
+
+async def test_a_close_that_crosses_with_a_start_has_it_said_again_over_another() -> None:
+    async with socket() as (world, driven):
+        await quiet(driven)
+        await driven.send(Start("u1", 24_000))
+        await driven.send(b"\0\0")
+        world.lines[0].close()
+        await asyncio.sleep(0)
+        await driven.send(b"\1\1")  # on its way when it was lost: it is said again with the rest
+        await asyncio.sleep(0.1)
+        assert world.told[-1][1] == Told("u1", DriveStatus.FAILED)
+        await goes_on(world, driven, "u2")
+        assert world.over == "no"
+        assert "d2" in str(world.lines[1].sent[0])
+        assert len(world.lines[1].sent) == 1
+        world.lines[1].close()
+        await asyncio.sleep(1.0)
+        assert isinstance(world.over, ConnectionLost), "once"
+
+
+@pytest.mark.parametrize("tells", [False, True])
+async def test_what_was_stopped_already_is_said_again_as_well_if_nobody_tells_of_it(
+    tells: bool,
+) -> None:
+    async with socket() as (world, driven):
+        if tells:
+            await driven.send(Start("u0", 24_000))
+            driven.drive_told("d1", DriveStatus.DRIVING, hint=False)
+            await driven.send(Stop("u0"))
+        await quiet(driven)
+        await driven.send(Start("u1", 24_000))
+        begun = now()
+        await driven.send(Stop("u1"))
+        world.lines[0].close()
+        await asyncio.sleep(2.0)
+        at, told = world.told[-1]
+        assert told == Told("u1", DriveStatus.FAILED)
+        assert at == pytest.approx(begun + (CROSSED_S if tells else 0.0), abs=0.01)
+        await goes_on(world, driven, "u2")
+        await driven.send(Stop("u2"))
+        assert len(world.lines[1].sent) == 2
+
+
+@pytest.mark.parametrize("hint", [False, True])
+@pytest.mark.parametrize("stops", [False, True])
+async def test_what_is_known_to_be_heard_has_crossed_with_nothing(stops: bool, hint: bool) -> None:
+    async with socket() as (world, driven):
+        await quiet(driven)
+        await driven.send(Start("u1", 24_000))
+        driven.drive_told("d1", DriveStatus.DRIVING, hint=hint)
+        if stops:
+            await driven.send(Stop("u1"))
+        world.lines[0].close()
+        await asyncio.sleep(2.0)
+        assert Told("u1", DriveStatus.FAILED) not in [each for _, each in world.told]
+        assert (world.over == "no") is stops
+
+
+async def test_what_is_said_for_a_while_has_crossed_with_nothing() -> None:
+    async with socket() as (world, driven):
+        await quiet(driven)
+        await driven.send(Start("u1", 24_000))
+        await asyncio.sleep(CROSSED_S + 0.1)
+        world.lines[0].close()
+        await asyncio.sleep(2.0)
+        assert isinstance(world.over, ConnectionLost)
+
+
+async def test_a_vendor_that_hangs_up_behind_each_stop_is_not_told_things_twice() -> None:
+    async with socket() as (world, driven):
+        for number in range(1, 4):
+            await goes_on(world, driven, f"u{number}")
+            await driven.send(Stop(f"u{number}"))
+            world.lines[-1].close()
+            await (quiet(driven) if number > 1 else asyncio.sleep(0.1))
+        assert not [each for _, each in world.told if isinstance(each, Told)]
+        assert world.over == "no"
+
+
+@pytest.mark.parametrize("stops", [False, True])
+async def test_a_cut_drops_what_has_crossed_with_a_close(stops: bool) -> None:
+    async with socket() as (world, driven):
+        await quiet(driven)
+        await driven.send(Start("u1", 24_000))
+        driven._tells = stops  # then it waits for what may be told
+        if stops:
+            await driven.send(Stop("u1"))
+        world.lines[0].close()
+        await driven.send(Cut())
+        await asyncio.sleep(5.0)
+        assert not [each for _, each in world.told if isinstance(each, Told)]
+        assert len(world.rest.times("InterruptDriveTask")) == 1
+        assert sum(len(line.sent) for line in world.lines) == 1 + stops
 
 
 @pytest.mark.parametrize("status", [2, 4, 5])
@@ -313,7 +494,7 @@ async def test_a_task_that_is_over_ends_it(status: int) -> None:
         world.rest.status = status
         world.lines[0].close()
         await asyncio.sleep(1.0)
-        assert world.over is None
+        assert isinstance(world.over, EndedByVendor)
 
 
 @pytest.mark.parametrize("status", [2, 4, 5])
@@ -327,7 +508,7 @@ async def test_a_callback_ends_nothing_and_has_the_vendor_asked_once(status: int
         world.rest.status = status
         driven.task_doubted(status)
         await asyncio.sleep(1.0)
-        assert world.over is None
+        assert isinstance(world.over, EndedByVendor)
 
 
 @pytest.mark.parametrize("speaks", [False, True])
@@ -340,7 +521,7 @@ async def test_a_task_that_is_over_is_noticed_where_nobody_tells_it(speaks: bool
         assert world.over == "no"
         world.rest.status = 5
         await asyncio.sleep(WATCH_S + 1.0)
-        assert world.over is None
+        assert isinstance(world.over, EndedByVendor)
 
 
 @pytest.mark.parametrize("action", ["DriveByWsStream", "InterruptDriveTask"])
@@ -352,7 +533,7 @@ async def test_a_task_that_is_gone_ends_it(action: str, code: int) -> None:
         await driven.send(Cut())
         await driven.send(Ask(1))
         await asyncio.sleep(3.0)
-        assert world.over is None
+        assert isinstance(world.over, EndedByVendor)
 
 
 @pytest.mark.parametrize(
@@ -428,6 +609,27 @@ async def test_an_utterance_whose_drive_the_vendor_ended_goes_on_with_another() 
             Told("u1", DriveStatus.DRIVING),
             Told("u1", DriveStatus.ENDED),
         ]
+
+
+@pytest.mark.parametrize("hint", [False, True])
+async def test_a_drive_is_not_heard_sooner_than_it_lasts(hint: bool) -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await driven.send(bytes(2 * 24_000 * 10))
+        await driven.send(Stop("u1"))
+        driven.drive_told("d1", DriveStatus.DRIVING, hint=hint)
+        ended = Told("u1", DriveStatus.ENDED)
+        for _ in range(8):
+            await asyncio.sleep(1.0)
+            driven.drive_told("d1", DriveStatus.ENDED, hint=hint)
+            await asyncio.sleep(0)
+        assert ended not in [each for _, each in world.told]
+        asked = world.rest.times("GetDigitalHumanStreamTaskStatus")
+        assert len(asked) == (1 if hint else 9), "besides the watch, whether the task is over"
+        await asyncio.sleep(2.0)
+        driven.drive_told("d1", DriveStatus.ENDED, hint=hint)
+        await asyncio.sleep(0.1)
+        assert [each for _, each in world.told][-1] == ended
 
 
 async def test_what_the_socket_says_is_read_counted_and_ends_nothing() -> None:
