@@ -99,8 +99,7 @@ def asked(desk: Desk) -> APIRouter:
 
     @api.delete("/instance", summary="End it")
     async def delete(request: Request, instance: InstanceId) -> InstanceId:
-        """For good, and nobody answers in this conversation any more. To end it twice changes
-        nothing."""
+        """For good, and the conversation with it: nobody else answers there."""
         async with answering():
             await desk.stop(session_of(request), instance.agentInstanceId)
         return instance

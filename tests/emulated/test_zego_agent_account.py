@@ -22,6 +22,7 @@ from emulators.zego import Emulator
 from emulators.zego.token04 import BadToken, Token04
 from tests.emulated.agent_stage import BLOCKS, agent, running, vendor
 from transports.avatar import (
+    Dismissed,
     EndedByVendor,
     NeverNamed,
     NoCapacity,
@@ -377,15 +378,27 @@ async def test_instance_that_the_vendor_ends_ends_the_conversation(tmp_path: Pat
         assert entries(tmp_path) == []
 
 
-async def test_agent_that_is_dismissed_in_mid_speech_is_said_to_be_silent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["we", "vendor"])
+async def test_agent_that_is_ended_in_mid_speech_is_silent_and_ends_the_conversation(
+    tmp_path: Path, end: str
+) -> None:
     async with vendor(text_ms=60) as (side, bots), running(side, bots, tmp_path) as bot:
         await bot.watch()
         bot.speak("one two three four five six seven")
         await bot.until(lambda: bot.count(BotStartedSpeakingFrame))
-        await bot.agent.dismiss()
+        if end == "we":
+            await asyncio.gather(bot.agent.dismiss(), bot.agent.dismiss())
+            assert not side.running()
+        else:
+            bot.instance.delete(1203)
+        await bot.until(bot.failures)
         await bot.until(lambda: bot.count(BotStoppedSpeakingFrame))
         assert bot.count(BotStartedSpeakingFrame) == bot.count(BotStoppedSpeakingFrame) == 1
-        assert bot.failures() == []
+        ((_, _, was_cut),) = [each for each in bot.bubbles() if each[0] == "assistant"]
+        assert was_cut
+        (failure,) = bot.failures()
+        assert isinstance(failure.exception, Dismissed if end == "we" else EndedByVendor)
+        assert not bot.agent.is_usable
 
 
 async def test_instance_that_the_page_misses_is_looked_for_without_callbacks(

@@ -14,11 +14,11 @@ import pytest
 
 from emulators.zego import Emulator, serve
 from tests.emulated.front_end import (
+    DEADLINE_S,
     FOREIGN,
     KEY,
     TOKEN,
     at_the_page,
-    with_a_page_of_their_own,
 )
 from tests.emulated.paying import account
 from tests.emulated.visitor import Bot, running_bot
@@ -51,7 +51,7 @@ async def test_front_end_of_ones_own_creates_and_deletes(
 ) -> None:
     async with (
         bots(tmp_path, *program) as (emulator, bot, http),
-        with_a_page_of_their_own(bot, http) as front,
+        at_the_page(bot, http) as (_, front),
     ):
         agent = await front.gets(AGENT)
         assert await front.gets(AGENT, **agent) == agent
@@ -68,12 +68,40 @@ async def test_front_end_of_ones_own_creates_and_deletes(
         token = await front.gets(TOKEN, **names)
         assert token["token"].startswith("04")
         body = {"agentInstanceId": instance.id}
-        for _ in range(2):
-            assert (await front.ask(INSTANCE, body, method="DELETE"))[:2] == (200, body)
-            assert not emulator.running()
-        assert await front.status(INSTANCE) == await front.status(TOKEN) == 409
         assert await front.status("/api/digital-human/create-task") == 404
+        assert (await front.ask(INSTANCE, body, method="DELETE"))[:2] == (200, body)
+        assert not emulator.running()
+        async with asyncio.timeout(DEADLINE_S):
+            while await front.status(TOKEN) == 409:  # the conversation is about to end
+                await asyncio.sleep(0.05)
+        again, _, _ = await front.ask(INSTANCE, body, method="DELETE")
+        assert again == await front.status(INSTANCE) == await front.status(TOKEN) == 404
         assert len(emulator.instances()) == 1
+
+
+@PROGRAMS
+@pytest.mark.parametrize("end", ["asked", "vendor"])
+async def test_person_is_told_that_nobody_answers_any_more_and_the_conversation_ends(
+    tmp_path: Path, program: tuple[str, ...], end: str
+) -> None:
+    async with (
+        bots(tmp_path, *program) as (emulator, bot, http),
+        at_the_page(bot, http) as (visitor, front),
+    ):
+        made = await front.gets(INSTANCE)
+        if end == "asked":
+            body = {"agentInstanceId": made["agentInstanceId"]}
+            assert (await front.ask(INSTANCE, body, method="DELETE"))[0] == 200
+        else:
+            (instance,) = emulator.instances()
+            instance.delete(1202)
+            await visitor.type("Are you there?")
+        notice = await visitor.kind("notice")
+        assert notice["ends"]
+        said = {"asked": "was told to end", "vendor": "has ended the session"}[end]
+        assert said in notice["text"]
+        assert await visitor.until_over() == 1000
+        assert visitor.notices() == [notice["text"]]
 
 
 @PROGRAMS

@@ -18,6 +18,7 @@
     ├── NeverReady          opened, and not ready by the deadline
     ├── ConnectionLost      the control connection ended in mid-session   (retryable)
     ├── EndedByVendor       the session is over, and it was not us who ended it   (retryable)
+    ├── Dismissed           the session is over because somebody asked for that
     ├── PartFailed          ears, language model or voice of the vendor's did not do their work
     ├── NeverNamed          it may run, and nothing is known that would stop it
     ├── NoSlotLeft          we have as many sessions as we allow ourselves     (retryable)
@@ -198,6 +199,17 @@ class EndedByVendor(AvatarError):
     def __init__(self, vendor: str, code: int | None = None) -> None:
         self.code = code
         super().__init__(f"{vendor} has ended the session" + (f" with {code}" if code else ""))
+
+
+class Dismissed(AvatarError):
+    """The session is over because its conversation's own front end asked for that.
+
+    Args:
+        vendor: The vendor's name.
+    """
+
+    def __init__(self, vendor: str) -> None:
+        super().__init__(f"{vendor} was asked to end the session")
 
 
 class PartFailed(AvatarError):

@@ -33,7 +33,7 @@ from pipecat.utils.errors import ErrorCategory
 from pipecat.utils.text.base_text_aggregator import TextType
 from pipecat.utils.time import time_now_iso8601
 
-from ..avatar.errors import AvatarError, PartFailed
+from ..avatar.errors import AvatarError, Dismissed, PartFailed
 from ..avatar.frames import METADATA_KEY
 from ..avatar.user_leg import DownstreamLeg
 from .agent import ZegoAgent
@@ -209,11 +209,12 @@ class ZegoAgentProcessor(FrameProcessor):
         return self._session.viewer() if self.is_open else None
 
     async def dismiss(self) -> None:
-        """End the instance for good."""
-        self._over = True
+        """End the instance for good, and the conversation with it: nobody else answers in it."""
+        is_first, self._over = not self._over, True
         self._known.set()
         await self._session.aclose()
-        self._report(self._talk.interrupted(now=self._now()))  # it is silent now
+        if is_first:
+            await self._fail(Dismissed(self._agent.name), ends=True)
 
     # The page, and the vendor
 
@@ -310,8 +311,12 @@ class ZegoAgentProcessor(FrameProcessor):
         """Something went wrong."""
         if ends:
             self._known.set()
-        if self._over:
-            return
+        if not self._over:
+            await self._fail(error, ends=ends)
+
+    async def _fail(self, error: AvatarError, *, ends: bool) -> None:
+        if ends:
+            self._report(self._talk.interrupted(now=self._now()))  # it is silent now
         # By its status alone Pipecat would take a refused key for the end of this processor.
         category = None if ends else ErrorCategory.UNKNOWN
         await self.push_error(
