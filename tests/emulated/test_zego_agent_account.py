@@ -34,6 +34,7 @@ from transports.avatar.frames import ConfidentialMessageFrame
 from transports.avatar.journal import Journal
 from transports.zego import Blocks
 from transports.zego import agent as module
+from transports.zego import agent_session
 from transports.zego.agents import Message
 
 pytestmark = pytest.mark.asyncio
@@ -262,6 +263,23 @@ async def test_lost_reply_is_made_good_by_the_callback_that_has_the_id(tmp_path:
         await bot.until(bot.failures)
         assert not side.running()
         assert entries(tmp_path) == []
+
+
+async def test_agent_that_is_told_to_be_there_before_its_creation_is_answered_is_asked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_session, "CREATED_S", 100.0)
+    async with (
+        vendor(rest_latency_ms=400) as (side, bots),
+        running(side, bots, tmp_path, relays=False) as bot,
+    ):
+        bot.agent.page_says("avatar-watch", {})
+        await side.until(
+            lambda: [each for each in side.record.sent if each.kind == "AgentInstanceCreated"]
+        )
+        assert bot.agent.room is None, "the call is still on its way back"
+        await bot.type("hello")
+        await side.until(lambda: "SendAgentInstanceLLM" in calls(side))
 
 
 async def test_what_was_never_named_is_told_until_it_has_ended_by_itself(

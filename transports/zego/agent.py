@@ -216,6 +216,10 @@ class ZegoAgent(ProjectVendor):
         """The vendor's id of what was opened."""
         return self._instances[session.id]
 
+    def is_about(self, room: str, instance: str) -> bool:
+        """Whether this is what we have opened, even if the reply is still on its way."""
+        return self._instances.get(room) == instance
+
     def lacks_id(self, room: str, agent_user: str) -> bool:
         """Whether this is what we have asked for, and the reply is lost or still on its way."""
         return room in self._unsure and place_of(room).agent_user == agent_user

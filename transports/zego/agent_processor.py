@@ -240,7 +240,8 @@ class ZegoAgentProcessor(FrameProcessor):
         """Whether a callback is about this conversation."""
         if not isinstance(told, AgentTold):
             return False
-        return self._session.is_about(told) or self._agent.lacks_id(told.room, told.agent_user)
+        known = self._agent.is_about(told.room, told.instance)
+        return known or self._agent.lacks_id(told.room, told.agent_user)
 
     async def hear(self, told: Told) -> None:
         """A callback, verified; one that is about another conversation means nothing here.
@@ -252,7 +253,7 @@ class ZegoAgentProcessor(FrameProcessor):
             return
         if self._agent.lacks_id(told.room, told.agent_user):
             await self._agent.told_id(told.room, told.instance)
-        if told.told is None or not self._session.is_about(told):
+        if told.told is None or not self._agent.is_about(told.room, told.instance):
             return
         match told.told.news:
             case Created():

@@ -19,7 +19,6 @@ from ..avatar.errors import AvatarError, EndedByVendor, NeverReady, VendorRefuse
 from ..avatar.undo import finish
 from ..avatar.vendor import Opened, short
 from .agent import ZegoAgent
-from .agent_news import AgentTold
 from .agents import MOST_QUEUED, Agents, Message, speeches
 from .rest import INSTANCE_NOT_FOUND, LISTENING
 
@@ -149,14 +148,6 @@ class AgentSession:
     def viewer(self) -> Mapping[str, str] | None:
         """What the page has to know; None before it is open."""
         return self._agent.viewer(self._opened) if self._opened else None
-
-    def is_about(self, told: AgentTold) -> bool:
-        """Whether a callback is about this."""
-        return (
-            self._opened is not None
-            and told.room == self._opened.id
-            and told.instance == self._agent.instance(self._opened)
-        )
 
     # What it is asked
 
