@@ -54,6 +54,7 @@ from .agent_talk import (
     Talk,
     Thinks,
 )
+from .agents import Message
 from .told import Told
 
 __all__ = ["ZegoAgentProcessor"]
@@ -91,9 +92,6 @@ class ZegoAgentProcessor(FrameProcessor):
     Args:
         agent: One instance, which lives as long as this processor.
         opens_at_once: Whether it is opened before a page asks for it (`avatar-watch`).
-
-    Attributes:
-        messages: What was said and heard, as a context of Pipecat's has it.
     """
 
     def __init__(self, agent: ZegoAgent, *, opens_at_once: bool = False) -> None:
@@ -113,7 +111,7 @@ class ZegoAgentProcessor(FrameProcessor):
         self._troubles: dict[int, float] = {}
         self._over = False
         self._known = asyncio.Event()  # whether it is there, or will not be
-        self.messages: list[dict[str, str]] = []
+        self._said: list[Message] = []  # since it was opened; nothing that only the page knows
         self._register_event_handler("on_user_turn_message_added", sync=True)
         self._register_event_handler("on_session_opened")
 
@@ -175,6 +173,16 @@ class ZegoAgentProcessor(FrameProcessor):
                 await self.cancel_task(task)
 
     # Whoever asks for it
+
+    def messages(self) -> list[dict[str, str]]:
+        """What was said, as a context of Pipecat's has it.
+
+        Once the instance has ended, it is what the vendor remembered, if it still said so.
+        """
+        remembered = self._session.remembered
+        if remembered is None:
+            remembered = [*self._agent.said_before, *self._said]
+        return [{"role": each.role, "content": each.content} for each in remembered]
 
     @property
     def agent(self) -> ZegoAgent:
@@ -352,9 +360,7 @@ class ZegoAgentProcessor(FrameProcessor):
             self._passed.set()
 
     async def _cut(self, cut: Cut) -> None:
-        heard = cut.shown if cut.played is None else cut.played
-        if heard.strip():
-            self.messages.append({"role": "assistant", "content": heard})
+        self._note("assistant", cut.known if cut.played is None else cut.played)
         if self._held is not None and not self._held.done():
             self._held.set_result(cut.played)
             await self._passed.wait()  # a stop that it brings comes behind it
@@ -381,17 +387,17 @@ class ZegoAgentProcessor(FrameProcessor):
                 await self.broadcast_frame(UserStartedSpeakingFrame)
             case PersonStopped():
                 await self.broadcast_frame(UserStoppedSpeakingFrame)
-            case PersonSaid(text):
-                await self._person_said(text)
+            case PersonSaid(text, hinted):
+                await self._person_said(text, hinted=hinted)
             case Thinks():
                 await self.push_frame(LLMFullResponseStartFrame())
             case Says(text):
                 await self.push_frame(_words(text))
             case Finished(text, number):
-                self.messages.append({"role": "assistant", "content": text})
+                known = self._talk.known(number)  # a page may make words up
+                self._note("assistant", known)
                 await self.push_frame(LLMFullResponseEndFrame())
                 if self._agent.brain is not None:
-                    known = self._talk.known(number)  # a page may make words up
                     await self._agent.brain.played(
                         known or text, round_id=_exact(number), certain=bool(known)
                     )
@@ -411,10 +417,15 @@ class ZegoAgentProcessor(FrameProcessor):
             self._report(reports)
             self._wakes.clear()
 
-    async def _person_said(self, text: str) -> None:
-        self.messages.append({"role": "user", "content": text})
+    async def _person_said(self, text: str, *, hinted: bool = False) -> None:
+        if not hinted:
+            self._note("user", text)
         message = UserTurnMessageAddedMessage(content=text, timestamp=time_now_iso8601())
         await self._call_event_handler("on_user_turn_message_added", message)
+
+    def _note(self, role: str, text: str) -> None:
+        if text.strip():
+            self._said.append(Message(role, text))
 
     @staticmethod
     def _now() -> float:

@@ -49,6 +49,8 @@ SPEAKS_S = 1.0
 """So soon after it was asked for, nothing may be heard yet."""
 
 CLOSE_S = 5.0
+REMEMBER_S = 1.0
+"""How long the end waits for what the vendor remembers."""
 
 
 @dataclass(slots=True)
@@ -100,9 +102,14 @@ class AgentSession:
     Args:
         agent: Opens it.
         owner: Is told what becomes of it.
+
+    Attributes:
+        remembered: What was said, as the vendor had it at the end; None before that, where the
+            vendor did not say, and where the words come from a brain of ours.
     """
 
     def __init__(self, agent: ZegoAgent, owner: SessionOwner) -> None:
+        self.remembered: list[Message] | None = None
         self._agent = agent
         self._owner = owner
         self._task: asyncio.Task[None] | None = None
@@ -239,10 +246,17 @@ class AgentSession:
 
     async def _close(self, opened: Opened) -> None:
         try:
-            await finish(self._agent.close(opened), within_s=CLOSE_S)
+            await finish(self._end(opened), within_s=CLOSE_S)
         except (AvatarError, TimeoutError) as error:
             name = f"{self._agent.name} session {short(opened.id)}"
             logger.warning(f"{name} could not be stopped and may still run: {error or 'no answer'}")
+
+    async def _end(self, opened: Opened) -> None:
+        if self._agent.brain is None:
+            with suppress(AvatarError, TimeoutError):  # it ends all the same
+                async with asyncio.timeout(REMEMBER_S), self._agent.asking() as agents:
+                    self.remembered = await agents.history(self._agent.instance(opened))
+        await self._agent.close(opened)
 
     async def _watch(self, agents: Agents, instance: str) -> None:
         """Finds out that it is over, where nothing else does."""

@@ -37,9 +37,10 @@ class PersonStopped:
 
 @dataclass(frozen=True, slots=True)
 class PersonSaid:
-    """A whole turn."""
+    """A whole turn; `hinted`: as the page says, which may make words up."""
 
     text: str
+    hinted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +67,11 @@ class Finished:
 class Cut:
     """The answer was cut. `played` is what was heard of it, where the vendor says so.
 
-    `shown` is what was said of it by then.
+    `known` is what was said of it by then, as `Talk.known` has it.
     """
 
     played: str | None
-    shown: str = ""
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,7 @@ class _Round:
     person_said: bool = False
     words: str = ""
     words_order: int = -1
+    words_hinted: bool = False
     thought: bool = False
     spoken: bool = False
     shown: str = ""
@@ -273,6 +275,7 @@ class Talk:
             return []
         if words.final or told.order > each.words_order:
             each.words, each.words_order = words.text, told.order
+            each.words_hinted = told.hint
         if not words.final:
             return []
         each.person_began = each.person_stopped = True
@@ -377,11 +380,10 @@ class Talk:
         number, self._open = self._open, None
         self._cut_by = self._finish_at = None
         self._thinks = False
-        shown = ""
-        if number is not None:
-            self._closed = max(self._closed, number)
-            shown = self._round(number).shown
-        return [Cut(played, shown), *self._fall_silent()]
+        if number is None:
+            return [Cut(played), *self._fall_silent()]
+        self._closed = max(self._closed, number)
+        return [Cut(played, self.known(number)), *self._fall_silent()]
 
     def _is_about_open(self, number: int) -> bool:
         return self._open is not None and number in (0, self._open)
@@ -410,7 +412,7 @@ def _said(each: _Round) -> list[Report]:
     if each.person_said or not text:
         return []
     each.person_said = True
-    return [PersonSaid(text)]
+    return [PersonSaid(text, each.words_hinted)]
 
 
 def _joined(sentences: list[str]) -> str:
