@@ -26,7 +26,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
     LLMUserAggregatorParams,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.runner.types import (
     DailyRunnerArguments,
     LiveKitRunnerArguments,
@@ -278,7 +278,7 @@ async def _managed(
         messages = context.get_messages
 
         async def failed(error: ErrorFrame) -> None:
-            await agent.push_frame(error, FrameDirection.UPSTREAM)
+            await agent.brain_failed(error)
 
         brain = Brain(context, thinks, failed=failed)
         lent = COMPLETIONS.lend(brain, session=session or "", origin=_origin(config))

@@ -14,6 +14,7 @@ from loguru import logger
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    LLMFullResponseEndFrame,
     TTSSpeakFrame,
     TTSTextFrame,
 )
@@ -32,9 +33,8 @@ from transports.avatar import (
 )
 from transports.avatar.frames import ConfidentialMessageFrame
 from transports.avatar.journal import Journal
-from transports.zego import Blocks
+from transports.zego import Blocks, agent_session
 from transports.zego import agent as module
-from transports.zego import agent_session
 from transports.zego.agents import Message
 
 pytestmark = pytest.mark.asyncio
@@ -440,20 +440,38 @@ async def test_instance_that_the_page_misses_is_looked_for_without_callbacks(
         assert len(calls(side, "QueryAgentInstanceStatus")) <= 3
 
 
-async def test_part_that_fails_is_told_once_and_the_conversation_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tells", [True, False], ids=["callbacks", "page"])
+async def test_part_that_fails_is_told_once_and_nobody_waits_for_its_answer(
+    tmp_path: Path, tells: bool
+) -> None:
     async with (
-        vendor(llm="asked", llm_timeout_s=1) as (side, bots),
+        vendor(tells=tells, llm="asked", llm_timeout_s=1) as (side, bots),
         running(side, bots, tmp_path) as bot,
     ):
         await bot.watch()
-        bot.speak("hello")
+        for number, text in enumerate(("hello", "hello again"), start=1):
+            if number == 1:
+                bot.speak(text)
+            else:
+                await bot.type(text)
+            await bot.until(lambda number=number: len(bot.messages("no-answer")) == number)
         await bot.until(bot.failures)
-        bot.speak("hello again")
-        await bot.until(lambda: len(bot.bubbles()) == 2)
         (failure,) = bot.failures()
         assert isinstance(failure.exception, PartFailed)
         assert failure.exception.part == "language model"
+        assert bot.count(LLMFullResponseEndFrame) == 2
         assert bot.agent.is_usable
+
+
+async def test_question_that_is_refused_is_waited_for_no_longer(tmp_path: Path) -> None:
+    async with vendor() as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        side.fail("SendAgentInstanceLLM", code=410001006)
+        await bot.type("hello")
+        await bot.until(bot.failures)
+        await bot.until(lambda: bot.messages("no-answer"))
+        await bot.type("hello")
+        await bot.until(lambda: bot.bubbles()[-1] == ("assistant", "You said: hello.", False))
 
 
 async def test_callback_that_says_it_is_over_ends_nothing_that_is_not(tmp_path: Path) -> None:

@@ -164,6 +164,30 @@ async def test_agent_asks_the_bots_own_brain_which_remembers(
         assert leaks(tmp_path, bot) == []
 
 
+async def test_brain_that_fails_is_told_once_and_nobody_waits_for_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setattr(visitors, "free_port", lambda: port)
+    async with serve(**{**KNOBS, "llm": "asked"}) as emulator:
+        settings = account("zego-agent", emulator)
+        settings |= {"ZEGO_AGENT_LLM_URL": "", "PUBLIC_URL": f"http://localhost:{port}"}
+        settings |= {"OPENAI_API_KEY": "SECRET-openai", "OPENAI_BASE_URL": "http://127.0.0.1:9"}
+        async with running_bot(tmp_path, **settings) as bot, visit(bot) as visitor:
+            await visitor.kind("session")
+            await enter(visitor, emulator)
+            assert await visitor.answer() == GREETING
+            before = len(visitor.messages)
+            await visitor.type("Who are you?")
+            await visitor.kind("no-answer", before)
+            notice = await visitor.kind("notice", before)
+            assert "The language model cannot be reached" in notice["text"]
+            await emulator.until(lambda: len(emulator.instances()[0].utterances) == 2)  # aloud
+            await visitor.kind("bot-stopped-speaking", before)
+            assert visitor.notices() == [notice["text"]]
+        assert leaks(tmp_path, bot) == []
+
+
 async def test_agent_that_cannot_be_had_ends_the_conversation_with_a_sentence(
     tmp_path: Path,
 ) -> None:

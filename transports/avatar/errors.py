@@ -218,15 +218,15 @@ class PartFailed(AvatarError):
     Args:
         vendor: The vendor's name.
         part: What people call it, such as "voice".
-        code: The vendor's own for why.
+        code: The vendor's own for why; None where it did nothing, and said nothing.
         lasting: Whether it will not do better by itself: its key is refused, or not paid for.
     """
 
-    def __init__(self, vendor: str, part: str, code: int, *, lasting: bool = False) -> None:
+    def __init__(self, vendor: str, part: str, code: int | None, *, lasting: bool = False) -> None:
         self.part = part
         self.code = code
         self.lasting = lasting
-        super().__init__(f"the {part} of {vendor} failed with {code}")
+        super().__init__(f"the {part} of {vendor} failed" + (f" with {code}" if code else ""))
 
 
 class NeverNamed(AvatarError):

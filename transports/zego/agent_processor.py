@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
     BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
+    ErrorFrame,
     Frame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
@@ -46,6 +47,7 @@ from .agent_talk import (
     AgentStopped,
     Cut,
     Finished,
+    NoAnswer,
     PersonBegan,
     PersonSaid,
     PersonStopped,
@@ -70,7 +72,10 @@ SAME_TROUBLE_S = 10.0
 
 NO_FACE = "There is no face left at the moment, so you only hear me."
 
-_PARTS = {21: "ears", 22: "language model", 23: "voice"}
+NO_ANSWER = {"type": "no-answer"}
+
+_LANGUAGE_MODEL = "language model"
+_PARTS = {21: "ears", 22: _LANGUAGE_MODEL, 23: "voice"}
 _LASTING = (2, 3, 5)  # the last digit of a code: parameters, key, not paid for
 
 
@@ -108,7 +113,7 @@ class ZegoAgentProcessor(FrameProcessor):
         self._held: asyncio.Future[str | None] | None = None  # an interruption waits for its cut
         self._passed = asyncio.Event()
         self._watched = False
-        self._troubles: dict[int, float] = {}
+        self._troubles: dict[tuple[str, bool], float] = {}
         self._over = False
         self._known = asyncio.Event()  # whether it is there, or will not be
         self._said: list[Message] = []  # since it was opened; nothing that only the page knows
@@ -222,7 +227,7 @@ class ZegoAgentProcessor(FrameProcessor):
         self._known.set()
         await self._session.aclose()
         if is_first:
-            await self._fail(Dismissed(self._agent.name), ends=True)
+            await self._end_with(Dismissed(self._agent.name))
 
     # The page, and the vendor
 
@@ -270,6 +275,7 @@ class ZegoAgentProcessor(FrameProcessor):
                 self._session.look()
             case Trouble(code):
                 await self._trouble(code)
+                self._hear(told.told)
             case CutIn(played):
                 self._hear(told.told)
                 if self._agent.brain is not None:
@@ -286,13 +292,21 @@ class ZegoAgentProcessor(FrameProcessor):
         if part is None:
             self._session.look()  # of its room: perhaps it is over
             return
+        await self._part_failed(part, code, lasting=code % 10 in _LASTING)
+
+    async def _part_failed(self, part: str, code: int | None, *, lasting: bool = False) -> None:
         now = self._now()
-        if now < self._troubles.get(code, -SAME_TROUBLE_S) + SAME_TROUBLE_S:
+        if now < self._troubles.get((part, lasting), -SAME_TROUBLE_S) + SAME_TROUBLE_S:
             return
-        self._troubles[code] = now
-        lasting = code % 10 in _LASTING
+        self._troubles |= {(part, each): now for each in {lasting, False}}
         error = PartFailed(self._agent.name, part, code, lasting=lasting)
-        await self.failed(error, ends=False)
+        await self._fail(error)
+
+    async def brain_failed(self, error: ErrorFrame) -> None:
+        """A brain of ours could not answer; the vendor will say that its language model failed."""
+        self._troubles[_LANGUAGE_MODEL, False] = self._now()
+        self._report(self._talk.failed())
+        await self.push_frame(error, FrameDirection.UPSTREAM)
 
     # What the session says
 
@@ -308,7 +322,7 @@ class ZegoAgentProcessor(FrameProcessor):
         """The vendor has taken on what it was asked for."""
         match order:
             case Ask():
-                self._report(self._talk.asked(number))
+                self._report(self._talk.asked(number, now=self._now()))
             case Say(text):
                 self._report(self._talk.said(number, text, now=self._now()))
 
@@ -320,17 +334,22 @@ class ZegoAgentProcessor(FrameProcessor):
         """Something went wrong."""
         if ends:
             self._known.set()
-        if not self._over:
-            await self._fail(error, ends=ends)
-
-    async def _fail(self, error: AvatarError, *, ends: bool) -> None:
+        if self._over:
+            return
         if ends:
-            self._report(self._talk.interrupted(now=self._now()))  # it is silent now
+            await self._end_with(error)
+        else:
+            if not self._talk.is_busy:  # what it was asked was refused
+                await self._leg.tell_at_once(NO_ANSWER)
+            await self._fail(error)
+
+    async def _end_with(self, error: AvatarError) -> None:
+        self._report(self._talk.interrupted(now=self._now()))  # it is silent now
+        await self.push_error(str(error), exception=error, force_treat_as_permanent=True)
+
+    async def _fail(self, error: AvatarError) -> None:
         # By its status alone Pipecat would take a refused key for the end of this processor.
-        category = None if ends else ErrorCategory.UNKNOWN
-        await self.push_error(
-            str(error), exception=error, category=category, force_treat_as_permanent=ends
-        )
+        await self.push_error(str(error), exception=error, category=ErrorCategory.UNKNOWN)
 
     def _show(self) -> None:
         viewer = self._session.viewer()
@@ -391,6 +410,11 @@ class ZegoAgentProcessor(FrameProcessor):
                 await self._person_said(text, hinted=hinted)
             case Thinks():
                 await self.push_frame(LLMFullResponseStartFrame())
+            case NoAnswer(unexplained):
+                await self.push_frame(LLMFullResponseEndFrame())
+                await self._leg.tell_at_once(NO_ANSWER)
+                if unexplained:
+                    await self._part_failed(_LANGUAGE_MODEL, None)
             case Says(text):
                 await self.push_frame(_words(text))
             case Finished(text, number):
