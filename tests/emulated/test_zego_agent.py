@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
 )
 
 from tests.emulated.agent_stage import running, vendor
+from transports.zego import agent_talk
 
 pytestmark = pytest.mark.asyncio
 
@@ -157,6 +158,20 @@ async def test_typing_in_an_answer_cuts_it_once_and_is_answered(
         kinds = bot.kinds()
         assert kinds.index("InterruptionFrame") < kinds.index("BotStoppedSpeakingFrame")
         assert bot.count(BotStartedSpeakingFrame) == bot.count(BotStoppedSpeakingFrame) == 2
+
+
+async def test_typing_at_the_end_of_an_answer_leaves_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_talk, "REORDER_S", 5.0)  # more of it may come for so long
+    async with vendor() as (side, bots), running(side, bots, tmp_path, relays=False) as bot:
+        await bot.watch()
+        bot.speak("yes")
+        await bot.until(lambda: bot.count(BotStoppedSpeakingFrame))
+        await bot.type("stop")
+        await bot.until(lambda: bot.bubbles()[-1] == ("assistant", "You said: stop.", False))
+        assert ("assistant", "You said: yes.", False) in bot.bubbles()
+        assert not bot.calls("InterruptAgentInstance")
 
 
 async def test_interruption_behind_a_question_that_is_on_its_way_cuts_its_answer(

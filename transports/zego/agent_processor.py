@@ -85,7 +85,7 @@ class ZegoAgentProcessor(FrameProcessor):
     Takes typed texts (a `TranscriptionFrame` whose metadata says `typed`), `TTSSpeakFrame` and
     interruptions; makes the frames of which the page's states and bubbles are made. An
     `InterruptionFrame` that cut an answer says in its metadata what was heard of it (`played`),
-    where the vendor has said so.
+    where the vendor has said so, or that it was all of it (`whole`).
 
     Event `on_user_turn_message_added(processor, message)`: what the person has said or typed, as
     Pipecat's user aggregator reports it.
@@ -160,9 +160,7 @@ class ZegoAgentProcessor(FrameProcessor):
             case EndFrame():
                 await self._session.idle(within_s=GOODBYE_S)
                 self._report(self._talk.over())
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(PLAYED_S):
-                        await self._reports.join()
+                await self._said_by_now()
                 await self._end()
             case CancelFrame():
                 await self._end()
@@ -368,15 +366,32 @@ class ZegoAgentProcessor(FrameProcessor):
             with suppress(TimeoutError):
                 async with asyncio.timeout(2 * PLAYED_S):
                     _mark(frame, await held)
-        elif self._session.is_asking:  # what it was asked just now is cut before it begins
-            self._session.interrupt()
         else:
-            self._session.drop()
+            if self._session.is_asking:  # what it was asked just now is cut before it begins
+                self._session.interrupt()
+            else:
+                self._session.drop()
+            await self._finish_before(frame)
         try:
             await self.push_frame(frame, direction)
         finally:
             self._held = None
             self._passed.set()
+
+    async def _finish_before(self, frame: InterruptionFrame) -> None:
+        """An answer that was heard just now, unless more came of it, is whole."""
+        reports = self._talk.interrupted(now=self._now())
+        self._report(reports)
+        for each in reports:
+            if isinstance(each, Finished):
+                await self._said_by_now()
+                _mark(frame, each.text, whole=True)
+
+    async def _said_by_now(self) -> None:
+        """Returns when the pipeline was told what there was to tell."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PLAYED_S):
+                await self._reports.join()
 
     async def _cut(self, cut: Cut) -> None:
         self._note("assistant", cut.known if cut.played is None else cut.played)
@@ -467,6 +482,6 @@ def _words(text: str) -> TTSTextFrame:
     return frame
 
 
-def _mark(frame: InterruptionFrame, played: str | None) -> None:
+def _mark(frame: InterruptionFrame, played: str | None, *, whole: bool = False) -> None:
     if played is not None:
-        frame.metadata[METADATA_KEY] = {"played": played}
+        frame.metadata[METADATA_KEY] = {"played": played} | ({"whole": True} if whole else {})
