@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -209,6 +208,7 @@ async def test_interruption_of_nothing_asks_nothing_of_the_vendor(tmp_path: Path
     async with vendor() as (side, bots), running(side, bots, tmp_path) as bot:
         await bot.watch()
         await bot.worker.queue_frame(InterruptionFrame())
-        await bot.until(lambda: bot.count(InterruptionFrame))
-        await asyncio.sleep(0.1)
+        await bot.type("go on")
+        await bot.until(lambda: len(bot.bubbles()) == 2)
+        assert bot.count(InterruptionFrame) == 2
         assert not bot.calls("InterruptAgentInstance")
