@@ -307,16 +307,19 @@ async def test_what_was_never_named_is_told_until_it_has_ended_by_itself(
 
 
 async def test_who_leaves_while_it_opens_leaves_nothing_running(tmp_path: Path) -> None:
+    journal = Journal(
+        tmp_path
+    )  # one for all: what it still has to write, it writes before it reads
     async with vendor(rest_delay_ms=60) as (side, _):
         for wait_s in (0.0, 0.03, 0.08, 0.13, 0.2):
-            one = agent(side, tmp_path)
+            one = agent(side, tmp_path, journal=journal)
             opening = asyncio.create_task(one.open())
             await asyncio.sleep(wait_s)
             opening.cancel()
             with suppress(asyncio.CancelledError):
                 await one.close(await opening)  # it was faster
             assert not side.running(), wait_s
-            assert entries(tmp_path) == [], wait_s
+            assert await journal.entries() == [], wait_s
 
 
 # Limits
