@@ -159,7 +159,7 @@ class ZegoAgentProcessor(FrameProcessor):
                 return True
             case EndFrame():
                 await self._session.idle(within_s=GOODBYE_S)
-                self._report(self._talk.over())
+                self._report(self._talk.over(now=self._now()))
                 await self._said_by_now()
                 await self._end()
             case CancelFrame():

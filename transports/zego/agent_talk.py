@@ -178,6 +178,7 @@ class Talk:
         self._speaks: int | None = None  # in which round; 0 where that is not known
         self._answer_by: float | None = None  # until when it is waited for an answer to begin
         self._open: int | None = None  # whose answer is shown and not heard to its end
+        self._queued: list[int] = []  # what waits to be said behind it
         self._finish_at: float | None = None  # when it was, unless more comes
         self._cut_by: float | None = None  # until when it is waited for what was heard
 
@@ -224,6 +225,9 @@ class Talk:
         each = self._round(number)
         each.person_said = True
         each.own = text
+        if self._open is not None and self._cut_by is None:
+            self._queued.append(number)  # it is heard behind that
+            return []
         return self._show(number, now)
 
     def interrupted(self, *, now: float) -> list[Report]:
@@ -234,9 +238,11 @@ class Talk:
         """There is no answer, and the person is told why."""
         return self._give_up(unexplained=False)
 
-    def over(self) -> list[Report]:
+    def over(self, *, now: float) -> list[Report]:
         """The conversation ends, and the agent is silent."""
-        return self._end_cut(None) if self._cut_by is not None else self._finish()
+        if self._cut_by is not None:
+            return self._end_cut(None)
+        return [*self._say_queued(now), *self._finish()]
 
     # What is told
 
@@ -330,7 +336,7 @@ class Talk:
         self._status_round = max(given, self._status_round)
         number = given or (self._newest if self._newest > self._closed else 0)
         if status is AgentStatus.SPEAKING:
-            return self._speak(number, now)
+            return [*self._speak(number, now), *self._say_queued(now, up_to=given)]
         if self._speaks is not None and number and number < self._speaks:
             return []
         reports = self._fall_silent()
@@ -340,6 +346,7 @@ class Talk:
         if status is AgentStatus.IDLE and self._answer_by is not None and number >= self._newest:
             self._answer_by = min(self._answer_by, now + IDLE_S)
         if self._open is not None and self._cut_by is None:
+            reports += self._say_queued(now)
             self._finish_at = now + REORDER_S
         return reports
 
@@ -391,6 +398,13 @@ class Talk:
         self._open = number
         each.shown += text
         return [*reports, Says(text)]
+
+    def _say_queued(self, now: float, *, up_to: int | None = None) -> list[Report]:
+        """What has waited is said now, or was; all of it where no round is named."""
+        reports: list[Report] = []
+        while self._queued and (up_to is None or self._queued[0] <= up_to):
+            reports += self._show(self._queued.pop(0), now)
+        return reports
 
     def _finish(self) -> list[Report]:
         """The open answer was heard."""

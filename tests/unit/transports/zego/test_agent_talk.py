@@ -219,6 +219,32 @@ def test_speech_of_ours_is_shown_once_although_it_comes_back_as_subtitles() -> N
     assert heard.count(Finished) == 1
 
 
+def test_speech_that_waits_is_shown_when_it_is_its_turn_and_not_at_all_when_it_is_cut() -> None:
+    heard = Heard()
+    for number, text in ((3, "One."), (4, "Two."), (5, "Three.")):
+        heard.reports += heard.talk.said(number, text, now=heard.now)
+    heard.call(Status(SPEAKING), number=3)
+    assert heard.text == "One."
+    heard.call(Status(SPEAKING), number=4)
+    assert heard.text == "One.Two."
+    assert Finished("One.", 3) in heard.reports
+    heard.reports += heard.talk.interrupted(now=heard.now)
+    heard.call(CutIn("T"), number=4).call(Status(IDLE), number=0).wait(1)
+    assert heard.text == "One.Two."
+    assert heard.count(Finished) == heard.count(Cut) == 1
+
+
+def test_speech_that_waited_was_said_once_the_agent_is_idle() -> None:
+    heard = Heard()
+    for number, text in ((3, "One."), (4, "Two.")):
+        heard.reports += heard.talk.said(number, text, now=heard.now)
+    heard.hint(Status(SPEAKING), Status(IDLE), number=0).wait(1)
+    assert [each for each in heard.reports if isinstance(each, Finished)] == [
+        Finished("One.", 3),
+        Finished("Two.", 4),
+    ]
+
+
 def test_status_without_a_round_belongs_to_the_newest() -> None:
     heard = Heard().hint(Answer("Yes."), number=7)
     heard.hint(Status(SPEAKING), number=0).wait(1).hint(Status(IDLE), number=0).wait(1)
