@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from transports.avatar import (
     EndedByVendor,
     NeverNamed,
     NoCapacity,
+    NoSlotLeft,
     PartFailed,
     TooManySessions,
     TrialOver,
+    VendorUnreachable,
 )
 from transports.avatar.frames import ConfidentialMessageFrame
 from transports.avatar.journal import Journal
@@ -377,6 +380,25 @@ async def test_voice_without_a_face_does_only_where_it_is_set_and_the_person_is_
         assert bot.instance.terms.kind == "voice"
 
 
+@pytest.mark.parametrize("lost", [False, True])
+async def test_slot_is_taken_until_it_is_known_to_be_free(tmp_path: Path, lost: bool) -> None:
+    async with vendor(tells=False) as (side, _):
+        first, second = (agent(side, tmp_path, max_sessions=1) for _ in range(2))
+        if lost:
+            side.fail(CREATE, status=0, done=True)
+            with pytest.raises(VendorUnreachable):
+                await first.open()
+        else:
+            opened = await first.open()
+        with pytest.raises(NoSlotLeft):
+            await second.open()
+        assert len(side.instances()) == 1
+        if not lost:
+            await first.close(opened)
+            await second.close(await second.open())
+            assert entries(tmp_path) == []
+
+
 async def test_trial_that_is_over_is_an_error_of_its_own(tmp_path: Path) -> None:
     async with vendor() as (side, _):
         side.fail(CREATE, code=410001033)
@@ -495,6 +517,60 @@ async def test_callback_that_says_it_is_over_ends_nothing_that_is_not(tmp_path: 
         bot.speak("still there")
         await bot.until(lambda: len(bot.bubbles()) == 2)
         assert bot.failures() == []
+
+
+NOISE = [None, 7, "x", [], {}, {"Code": "x"}, {"Round": -1, "Text": 5}, {"Round": 2**70}]
+EVENTS = (
+    *("AgentInstanceCreated", "AgentInstanceDeleted", "Exception", "ASRResult", "LLMResult"),
+    *("Interrupted", "UserSpeakAction", "AgentInstanceStatus", "SomethingNew"),
+)
+
+
+async def test_malformed_news_means_nothing_and_ends_nothing(tmp_path: Path) -> None:
+    async with vendor() as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        terms = bot.instance.terms
+        about = {
+            "AppId": side.knobs.app_id,
+            "AgentInstanceId": bot.instance.id,
+            "AgentUserId": terms.agent_user,
+            "RoomId": terms.room,
+        }
+        before = len(side.news.deliveries)
+        now = int(time.time() * 1e3)
+        for event, data in product(EVENTS, NOISE):
+            for numbered in ({}, {"Sequence": 1}, {"Sequence": "x"}):
+                body = {**about, **numbered, "Event": event, "Data": data}
+                side.news.call(bot.instance.id, event, body, now, "session")
+        for cmd, data in product((1, 3, 4, 6, 102, "x", None), NOISE):
+            told = {"cmd": cmd, "seq_id": 1, "round": 1, "data": data}
+            bot.agent.page_says("avatar-agent", {"messages": [told, data]})
+        count = 3 * len(EVENTS) * len(NOISE)
+        await side.until(lambda: len(side.news.deliveries) >= before + count)
+        assert {each.status for each in side.news.deliveries[before:]} == {200}
+        bot.speak("still there")
+        await bot.until(lambda: ("assistant", "You said: still there.", False) in bot.bubbles())
+        assert [role for role, _, _ in bot.bubbles()] == ["user", "assistant"]
+        assert bot.failures() == []
+
+
+@pytest.mark.parametrize("when", ["opening", "there", "speaking"])
+async def test_conversation_that_is_cancelled_leaves_nothing_running(
+    tmp_path: Path, when: str
+) -> None:
+    async with vendor(text_ms=60, rest_delay_ms=50) as (side, bots):
+        async with running(side, bots, tmp_path) as bot:
+            if when == "opening":
+                bot.agent.page_says("avatar-watch", {})
+                await side.until(lambda: "RegisterAgent" in calls(side))
+            else:
+                await bot.watch()
+            if when == "speaking":
+                bot.speak("one two three four five six seven")
+                await bot.until(lambda: bot.count(BotStartedSpeakingFrame))
+            await bot.worker.cancel()
+        assert not side.running()
+        assert await Journal(tmp_path).entries() == []
 
 
 # The room
