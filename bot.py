@@ -26,7 +26,7 @@ from pipecat.processors.aggregators.llm_response_universal import (
     LLMContextAggregatorPair,
     LLMUserAggregatorParams,
 )
-from pipecat.processors.frame_processor import FrameDirection, FrameProcessor
+from pipecat.processors.frame_processor import FrameProcessor
 from pipecat.runner.types import (
     DailyRunnerArguments,
     LiveKitRunnerArguments,
@@ -269,7 +269,7 @@ async def _managed(
     messages: Callable[[], list[Any]]
     if config.zego_agent_llm_url:
         agent = faces.agent(config, said_before=said_before)
-        messages = partial(_said, said_before, agent.messages)
+        messages = agent.messages
     else:
         by["llm"] = config.llm
         thinks = providers.language_model(config.llm, _account(config, config.llm))
@@ -278,7 +278,7 @@ async def _managed(
         messages = context.get_messages
 
         async def failed(error: ErrorFrame) -> None:
-            await agent.push_frame(error, FrameDirection.UPSTREAM)
+            await agent.brain_failed(error)
 
         brain = Brain(context, thinks, failed=failed)
         lent = COMPLETIONS.lend(brain, session=session or "", origin=_origin(config))
@@ -296,10 +296,6 @@ async def _managed(
         messages=messages,
         attended=partial(faces.attended, config, avatar=agent),
     )
-
-
-def _said(before: list[Any], now: list[Any]) -> list[Any]:
-    return [*before, *now]
 
 
 def _origin(config: settings.Settings) -> str:

@@ -79,8 +79,8 @@ class TranscriptProcessor(FrameProcessor):
             case LLMFullResponseEndFrame() | LLMAssistantPushAggregationFrame():
                 await self._finish(cut=False)
             case InterruptionFrame():
-                played = frame.metadata.get(METADATA_KEY, {}).get("played")
-                await self._finish(cut=True, heard=played)
+                ours = frame.metadata.get(METADATA_KEY, {})
+                await self._finish(cut=not ours.get("whole"), heard=ours.get("played"))
         await self.push_frame(frame, direction)
 
     async def add_user_turn(self, aggregator: object, message: UserTurnMessageAddedMessage) -> None:

@@ -97,10 +97,17 @@ def asked(desk: Desk) -> APIRouter:
             raise HTTPException(409, "This conversation has no instance any more.")
         return Instance.model_validate(found)
 
+    @api.post("/instance/joined", summary="It is heard")
+    async def joined(request: Request, instance: InstanceId) -> InstanceId:
+        """Say this once its sound is played in the room: what it says by itself, such as a
+        greeting, waits for that, for ten seconds at most. To say it twice changes nothing."""
+        async with answering():
+            await desk.talk(session_of(request), instance.agentInstanceId, None)
+        return instance
+
     @api.delete("/instance", summary="End it")
     async def delete(request: Request, instance: InstanceId) -> InstanceId:
-        """For good, and nobody answers in this conversation any more. To end it twice changes
-        nothing."""
+        """For good, and the conversation with it: nobody else answers there."""
         async with answering():
             await desk.stop(session_of(request), instance.agentInstanceId)
         return instance

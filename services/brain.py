@@ -8,6 +8,7 @@ pipeline that speaks itself.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -38,6 +39,12 @@ __all__ = ["Brain"]
 
 SILENCE_S = 60.0
 """How long an answer may bring nothing; longer than any language model or tool of ours takes."""
+
+_NO_SPACES = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\ua4cf\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_WORD = re.compile(rf"[{_NO_SPACES}]|[^\s{_NO_SPACES}]+")
+"""With the signs at it. In scripts without spaces each letter is one."""
 
 KEPT = 8
 """Answers of which something may still be told."""
@@ -202,14 +209,15 @@ class Brain:
         """The person has cut in. It says more than `played`, whichever of the two is told first.
 
         Args:
-            played_text: What they had heard; the context keeps this and no more.
+            played_text: What they had heard. The context keeps the words of the answer that this
+                covers, and no others: what was heard is the beginning of what was said.
             round_id: As in `played`.
         """
         answer = self._meant(played_text, round_id)
         if answer.heard is _Heard.CUT:
             return
         answer.heard = _Heard.CUT
-        self._write(answer, played_text.strip())
+        self._write(answer, _beginning(answer.text, played_text))
         if not answer.is_over:
             await self._interrupt(answer)
 
@@ -375,6 +383,17 @@ def _is_final(frame: FunctionCallResultFrame) -> bool:
 def _place(messages: list[Any], message: Any) -> int:
     """Where a message stands; behind the last one where it does not any more."""
     return next((i for i, each in enumerate(messages) if each is message), len(messages))
+
+
+def _beginning(said: str, heard: str) -> str:
+    """The whole words with which a text begins, as far as what was heard goes along with them."""
+    left, end = _letters(heard), 0
+    for word in _WORD.finditer(said):
+        letters = _letters(word.group())
+        if not left or not left.startswith(letters):
+            break
+        left, end = left.removeprefix(letters), word.end()
+    return said[:end]
 
 
 def _letters(text: str) -> str:

@@ -51,6 +51,8 @@ export class Status {
       if (this.#current === "listening") this.set("thinking");
     } else if (type === "llm-function-call-stopped") {
       this.#calls.delete(data.tool_call_id);
+    } else if (type === "no-answer") {
+      if ((this.#next ?? this.#current) === "thinking") this.set("listening");
     } else if (type === "bot-stopped-speaking" && this.#calls.size > 0) {
       this.set("thinking");
     } else if (Object.hasOwn(STATUS_OF, type)) {

@@ -154,6 +154,18 @@ async def test_without_a_microphone_the_agent_is_seen_and_can_be_written_to(
         await bot.until(lambda _: bot.typed == ["Hello"])
 
 
+async def test_who_is_not_answered_is_shown_to_be_listened_to_again(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with visited(address, chromium, silence) as (visit, bot):
+        await heard(visit.page, bot)
+        asked = await visit.now()
+        await visit.say("Hello")
+        await visit.until("status", after=asked, status="thinking")
+        bot.say("no-answer")
+        await visit.until("status", after=asked, status="listening")
+
+
 async def test_another_microphone_takes_its_place_in_the_stream(
     address: str, chromium: str, silence: Path
 ) -> None:

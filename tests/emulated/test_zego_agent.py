@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -16,6 +15,7 @@ from pipecat.frames.frames import (
 )
 
 from tests.emulated.agent_stage import running, vendor
+from transports.zego import agent_talk
 
 pytestmark = pytest.mark.asyncio
 
@@ -46,10 +46,10 @@ async def test_spoken_turn_and_its_answer_are_told_once_whoever_tells(
                 BotStoppedSpeakingFrame,
             ):
                 assert bot.count(kind) == 1, kind
-            assert bot.agent.messages == [
-                {"role": "user", "content": "hello there"},
-                {"role": "assistant", "content": "You said: hello there."},
-            ]
+        assert bot.agent.messages() == [
+            {"role": "user", "content": "hello there"},
+            {"role": "assistant", "content": "You said: hello there."},
+        ]
         assert not side.running()
         assert bot.failures() == []
 
@@ -68,6 +68,34 @@ async def test_typed_text_is_asked_and_answered_although_it_came_before_the_agen
         assert bot.bubbles()[1] == ("assistant", "You said: what is new.", False)
         assert len(bot.calls("SendAgentInstanceLLM")) == 1
         assert not bot.calls("InterruptAgentInstance")
+
+
+@pytest.mark.parametrize("tells", [True, False], ids=["callbacks", "page"])
+@pytest.mark.parametrize("remembers", [True, False])
+async def test_words_that_a_page_makes_up_are_shown_and_not_remembered(
+    tmp_path: Path, tells: bool, remembers: bool
+) -> None:
+    made_up = [
+        {"cmd": 3, "seq_id": 10**12, "data": {"Text": "I own you.", "EndFlag": True}},
+        {"cmd": 4, "seq_id": 10**12 + 1, "data": {"Text": "I owe you money."}},
+        {"cmd": 6, "seq_id": 10**12 + 2, "data": {"Status": 0}},
+    ]
+    async with vendor(tells=tells) as (side, bots):
+        if not remembers:
+            side.fail("GetAgentInstanceMsgList", code=410001022, times=9)
+        async with running(side, bots, tmp_path) as bot:
+            await bot.watch()
+            await bot.type("hello")
+            await bot.until(lambda: len(bot.bubbles()) == 2)
+            for each in made_up:
+                before = len(bot.page.frames)
+                told = {"messages": [{**each, "round": 10**15}]}
+                bot.agent.page_says("avatar-agent", told)
+                await bot.until(lambda before=before: len(bot.page.frames) > before)
+            await bot.until(lambda: ("assistant", "I owe you money.", False) in bot.bubbles())
+    typed = {"role": "user", "content": "hello"}
+    answer = {"role": "assistant", "content": "You said: hello."}
+    assert bot.agent.messages() == ([typed, answer] if remembers or tells else [typed])
 
 
 async def test_greeting_waits_for_the_page_and_the_goodbye_is_heard_to_its_end(
@@ -131,6 +159,20 @@ async def test_typing_in_an_answer_cuts_it_once_and_is_answered(
         assert bot.count(BotStartedSpeakingFrame) == bot.count(BotStoppedSpeakingFrame) == 2
 
 
+async def test_typing_at_the_end_of_an_answer_leaves_it_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_talk, "REORDER_S", 5.0)  # more of it may come for so long
+    async with vendor() as (side, bots), running(side, bots, tmp_path, relays=False) as bot:
+        await bot.watch()
+        bot.speak("yes")
+        await bot.until(lambda: bot.count(BotStoppedSpeakingFrame))
+        await bot.type("stop")
+        await bot.until(lambda: bot.bubbles()[-1] == ("assistant", "You said: stop.", False))
+        assert ("assistant", "You said: yes.", False) in bot.bubbles()
+        assert not bot.calls("InterruptAgentInstance")
+
+
 @pytest.mark.parametrize("idle_interrupt", ["take", "refuse"])
 async def test_interruption_behind_a_question_that_is_on_its_way_cuts_its_answer(
     tmp_path: Path, idle_interrupt: str
@@ -170,6 +212,7 @@ async def test_interruption_of_nothing_asks_nothing_of_the_vendor(tmp_path: Path
     async with vendor() as (side, bots), running(side, bots, tmp_path) as bot:
         await bot.watch()
         await bot.worker.queue_frame(InterruptionFrame())
-        await bot.until(lambda: bot.count(InterruptionFrame))
-        await asyncio.sleep(0.1)
+        await bot.type("go on")
+        await bot.until(lambda: len(bot.bubbles()) == 2)
+        assert bot.count(InterruptionFrame) == 2
         assert not bot.calls("InterruptAgentInstance")

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import time
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from loguru import logger
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    LLMFullResponseEndFrame,
     TTSSpeakFrame,
     TTSTextFrame,
 )
@@ -22,16 +24,19 @@ from emulators.zego import Emulator
 from emulators.zego.token04 import BadToken, Token04
 from tests.emulated.agent_stage import BLOCKS, agent, running, vendor
 from transports.avatar import (
+    Dismissed,
     EndedByVendor,
     NeverNamed,
     NoCapacity,
+    NoSlotLeft,
     PartFailed,
     TooManySessions,
     TrialOver,
+    VendorUnreachable,
 )
 from transports.avatar.frames import ConfidentialMessageFrame
 from transports.avatar.journal import Journal
-from transports.zego import Blocks
+from transports.zego import Blocks, agent_session
 from transports.zego import agent as module
 from transports.zego.agents import Message
 
@@ -263,6 +268,23 @@ async def test_lost_reply_is_made_good_by_the_callback_that_has_the_id(tmp_path:
         assert entries(tmp_path) == []
 
 
+async def test_agent_that_is_told_to_be_there_before_its_creation_is_answered_is_asked_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(agent_session, "CREATED_S", 100.0)
+    async with (
+        vendor(rest_latency_ms=400) as (side, bots),
+        running(side, bots, tmp_path, relays=False) as bot,
+    ):
+        bot.agent.page_says("avatar-watch", {})
+        await side.until(
+            lambda: [each for each in side.record.sent if each.kind == "AgentInstanceCreated"]
+        )
+        assert bot.agent.room is None, "the call is still on its way back"
+        await bot.type("hello")
+        await side.until(lambda: "SendAgentInstanceLLM" in calls(side))
+
+
 async def test_what_was_never_named_is_told_until_it_has_ended_by_itself(
     tmp_path: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -288,16 +310,19 @@ async def test_what_was_never_named_is_told_until_it_has_ended_by_itself(
 
 
 async def test_who_leaves_while_it_opens_leaves_nothing_running(tmp_path: Path) -> None:
+    journal = Journal(
+        tmp_path
+    )  # one for all: what it still has to write, it writes before it reads
     async with vendor(rest_delay_ms=60) as (side, _):
         for wait_s in (0.0, 0.03, 0.08, 0.13, 0.2):
-            one = agent(side, tmp_path)
+            one = agent(side, tmp_path, journal=journal)
             opening = asyncio.create_task(one.open())
             await asyncio.sleep(wait_s)
             opening.cancel()
             with suppress(asyncio.CancelledError):
                 await one.close(await opening)  # it was faster
             assert not side.running(), wait_s
-            assert entries(tmp_path) == [], wait_s
+            assert await journal.entries() == [], wait_s
 
 
 # Limits
@@ -355,6 +380,25 @@ async def test_voice_without_a_face_does_only_where_it_is_set_and_the_person_is_
         assert bot.instance.terms.kind == "voice"
 
 
+@pytest.mark.parametrize("lost", [False, True])
+async def test_slot_is_taken_until_it_is_known_to_be_free(tmp_path: Path, lost: bool) -> None:
+    async with vendor(tells=False) as (side, _):
+        first, second = (agent(side, tmp_path, max_sessions=1) for _ in range(2))
+        if lost:
+            side.fail(CREATE, status=0, done=True)
+            with pytest.raises(VendorUnreachable):
+                await first.open()
+        else:
+            opened = await first.open()
+        with pytest.raises(NoSlotLeft):
+            await second.open()
+        assert len(side.instances()) == 1
+        if not lost:
+            await first.close(opened)
+            await second.close(await second.open())
+            assert entries(tmp_path) == []
+
+
 async def test_trial_that_is_over_is_an_error_of_its_own(tmp_path: Path) -> None:
     async with vendor() as (side, _):
         side.fail(CREATE, code=410001033)
@@ -377,15 +421,27 @@ async def test_instance_that_the_vendor_ends_ends_the_conversation(tmp_path: Pat
         assert entries(tmp_path) == []
 
 
-async def test_agent_that_is_dismissed_in_mid_speech_is_said_to_be_silent(tmp_path: Path) -> None:
+@pytest.mark.parametrize("end", ["we", "vendor"])
+async def test_agent_that_is_ended_in_mid_speech_is_silent_and_ends_the_conversation(
+    tmp_path: Path, end: str
+) -> None:
     async with vendor(text_ms=60) as (side, bots), running(side, bots, tmp_path) as bot:
         await bot.watch()
         bot.speak("one two three four five six seven")
         await bot.until(lambda: bot.count(BotStartedSpeakingFrame))
-        await bot.agent.dismiss()
+        if end == "we":
+            await asyncio.gather(bot.agent.dismiss(), bot.agent.dismiss())
+            assert not side.running()
+        else:
+            bot.instance.delete(1203)
+        await bot.until(bot.failures)
         await bot.until(lambda: bot.count(BotStoppedSpeakingFrame))
         assert bot.count(BotStartedSpeakingFrame) == bot.count(BotStoppedSpeakingFrame) == 1
-        assert bot.failures() == []
+        ((_, _, was_cut),) = [each for each in bot.bubbles() if each[0] == "assistant"]
+        assert was_cut
+        (failure,) = bot.failures()
+        assert isinstance(failure.exception, Dismissed if end == "we" else EndedByVendor)
+        assert not bot.agent.is_usable
 
 
 async def test_instance_that_the_page_misses_is_looked_for_without_callbacks(
@@ -409,20 +465,38 @@ async def test_instance_that_the_page_misses_is_looked_for_without_callbacks(
         assert len(calls(side, "QueryAgentInstanceStatus")) <= 3
 
 
-async def test_part_that_fails_is_told_once_and_the_conversation_goes_on(tmp_path: Path) -> None:
+@pytest.mark.parametrize("tells", [True, False], ids=["callbacks", "page"])
+async def test_part_that_fails_is_told_once_and_nobody_waits_for_its_answer(
+    tmp_path: Path, tells: bool
+) -> None:
     async with (
-        vendor(llm="asked", llm_timeout_s=1) as (side, bots),
+        vendor(tells=tells, llm="asked", llm_timeout_s=1) as (side, bots),
         running(side, bots, tmp_path) as bot,
     ):
         await bot.watch()
-        bot.speak("hello")
+        for number, text in enumerate(("hello", "hello again"), start=1):
+            if number == 1:
+                bot.speak(text)
+            else:
+                await bot.type(text)
+            await bot.until(lambda number=number: len(bot.messages("no-answer")) == number)
         await bot.until(bot.failures)
-        bot.speak("hello again")
-        await bot.until(lambda: len(bot.bubbles()) == 2)
         (failure,) = bot.failures()
         assert isinstance(failure.exception, PartFailed)
         assert failure.exception.part == "language model"
+        assert bot.count(LLMFullResponseEndFrame) == 2
         assert bot.agent.is_usable
+
+
+async def test_question_that_is_refused_is_waited_for_no_longer(tmp_path: Path) -> None:
+    async with vendor() as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        side.fail("SendAgentInstanceLLM", code=410001006)
+        await bot.type("hello")
+        await bot.until(bot.failures)
+        await bot.until(lambda: bot.messages("no-answer"))
+        await bot.type("hello")
+        await bot.until(lambda: bot.bubbles()[-1] == ("assistant", "You said: hello.", False))
 
 
 async def test_callback_that_says_it_is_over_ends_nothing_that_is_not(tmp_path: Path) -> None:
@@ -443,6 +517,60 @@ async def test_callback_that_says_it_is_over_ends_nothing_that_is_not(tmp_path: 
         bot.speak("still there")
         await bot.until(lambda: len(bot.bubbles()) == 2)
         assert bot.failures() == []
+
+
+NOISE = [None, 7, "x", [], {}, {"Code": "x"}, {"Round": -1, "Text": 5}, {"Round": 2**70}]
+EVENTS = (
+    *("AgentInstanceCreated", "AgentInstanceDeleted", "Exception", "ASRResult", "LLMResult"),
+    *("Interrupted", "UserSpeakAction", "AgentInstanceStatus", "SomethingNew"),
+)
+
+
+async def test_malformed_news_means_nothing_and_ends_nothing(tmp_path: Path) -> None:
+    async with vendor() as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        terms = bot.instance.terms
+        about = {
+            "AppId": side.knobs.app_id,
+            "AgentInstanceId": bot.instance.id,
+            "AgentUserId": terms.agent_user,
+            "RoomId": terms.room,
+        }
+        before = len(side.news.deliveries)
+        now = int(time.time() * 1e3)
+        for event, data in product(EVENTS, NOISE):
+            for numbered in ({}, {"Sequence": 1}, {"Sequence": "x"}):
+                body = {**about, **numbered, "Event": event, "Data": data}
+                side.news.call(bot.instance.id, event, body, now, "session")
+        for cmd, data in product((1, 3, 4, 6, 102, "x", None), NOISE):
+            told = {"cmd": cmd, "seq_id": 1, "round": 1, "data": data}
+            bot.agent.page_says("avatar-agent", {"messages": [told, data]})
+        count = 3 * len(EVENTS) * len(NOISE)
+        await side.until(lambda: len(side.news.deliveries) >= before + count)
+        assert {each.status for each in side.news.deliveries[before:]} == {200}
+        bot.speak("still there")
+        await bot.until(lambda: ("assistant", "You said: still there.", False) in bot.bubbles())
+        assert [role for role, _, _ in bot.bubbles()] == ["user", "assistant"]
+        assert bot.failures() == []
+
+
+@pytest.mark.parametrize("when", ["opening", "there", "speaking"])
+async def test_conversation_that_is_cancelled_leaves_nothing_running(
+    tmp_path: Path, when: str
+) -> None:
+    async with vendor(text_ms=60, rest_delay_ms=50) as (side, bots):
+        async with running(side, bots, tmp_path) as bot:
+            if when == "opening":
+                bot.agent.page_says("avatar-watch", {})
+                await side.until(lambda: "RegisterAgent" in calls(side))
+            else:
+                await bot.watch()
+            if when == "speaking":
+                bot.speak("one two three four five six seven")
+                await bot.until(lambda: bot.count(BotStartedSpeakingFrame))
+            await bot.worker.cancel()
+        assert not side.running()
+        assert await Journal(tmp_path).entries() == []
 
 
 # The room

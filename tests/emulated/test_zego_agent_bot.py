@@ -128,9 +128,10 @@ async def test_what_only_callbacks_tell_comes_to_its_conversation(
                 first, _ = emulator.instances()
                 emulator.turn(text_ms=60)
                 before = len(one.messages)
+                heard_s = sum(each.seconds for each in emulator.heard(first.id))
                 first.hears("one two three four five six seven", 0.1)
                 await one.kind("bot-started-speaking", before)
-                await asyncio.sleep(0.8)
+                await emulator.hears(heard_s + 0.8, first.id)
                 first.hears("stop", 0.1)
                 cut = await one.until(lambda m: m.get("cut") is True, before)
                 assert "You said: one two three four five six seven.".startswith(cut["text"])
@@ -161,6 +162,30 @@ async def test_agent_asks_the_bots_own_brain_which_remembers(
             assert "Anna" in await visitor.answer(before)
             key = instance.terms.blocks["LLM"]["ApiKey"]
             assert not [line for line in bot.log if key in line]
+        assert leaks(tmp_path, bot) == []
+
+
+async def test_brain_that_fails_is_told_once_and_nobody_waits_for_its_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = free_port()
+    monkeypatch.setattr(visitors, "free_port", lambda: port)
+    async with serve(**{**KNOBS, "llm": "asked"}) as emulator:
+        settings = account("zego-agent", emulator)
+        settings |= {"ZEGO_AGENT_LLM_URL": "", "PUBLIC_URL": f"http://localhost:{port}"}
+        settings |= {"OPENAI_API_KEY": "SECRET-openai", "OPENAI_BASE_URL": "http://127.0.0.1:9"}
+        async with running_bot(tmp_path, **settings) as bot, visit(bot) as visitor:
+            await visitor.kind("session")
+            await enter(visitor, emulator)
+            assert await visitor.answer() == GREETING
+            before = len(visitor.messages)
+            await visitor.type("Who are you?")
+            await visitor.kind("no-answer", before)
+            notice = await visitor.kind("notice", before)
+            assert "The language model cannot be reached" in notice["text"]
+            await emulator.until(lambda: len(emulator.instances()[0].utterances) == 2)  # aloud
+            await visitor.kind("bot-stopped-speaking", before)
+            assert visitor.notices() == [notice["text"]]
         assert leaks(tmp_path, bot) == []
 
 

@@ -14,11 +14,11 @@ import pytest
 
 from emulators.zego import Emulator, serve
 from tests.emulated.front_end import (
+    DEADLINE_S,
     FOREIGN,
     KEY,
     TOKEN,
     at_the_page,
-    with_a_page_of_their_own,
 )
 from tests.emulated.paying import account
 from tests.emulated.visitor import Bot, running_bot
@@ -27,7 +27,7 @@ from tests.emulated.zego_bot import PROGRAMS
 pytestmark = pytest.mark.asyncio
 
 KNOBS: dict[str, Any] = {"llm": "parrot", "text_ms": 10, "connected_delay_ms": 20, "rate_limit": 0}
-AGENT, INSTANCE = "/api/agent", "/api/instance"
+AGENT, INSTANCE, JOINED = "/api/agent", "/api/instance", "/api/instance/joined"
 NAMES = ("roomId", "userId", "userStreamId", "agentStreamId", "agentUserId")
 
 
@@ -51,7 +51,7 @@ async def test_front_end_of_ones_own_creates_and_deletes(
 ) -> None:
     async with (
         bots(tmp_path, *program) as (emulator, bot, http),
-        with_a_page_of_their_own(bot, http) as front,
+        at_the_page(bot, http) as (_, front),
     ):
         agent = await front.gets(AGENT)
         assert await front.gets(AGENT, **agent) == agent
@@ -68,12 +68,61 @@ async def test_front_end_of_ones_own_creates_and_deletes(
         token = await front.gets(TOKEN, **names)
         assert token["token"].startswith("04")
         body = {"agentInstanceId": instance.id}
-        for _ in range(2):
-            assert (await front.ask(INSTANCE, body, method="DELETE"))[:2] == (200, body)
-            assert not emulator.running()
-        assert await front.status(INSTANCE) == await front.status(TOKEN) == 409
         assert await front.status("/api/digital-human/create-task") == 404
+        assert (await front.ask(INSTANCE, body, method="DELETE"))[:2] == (200, body)
+        assert not emulator.running()
+        async with asyncio.timeout(DEADLINE_S):
+            while await front.status(TOKEN) == 409:  # the conversation is about to end
+                await asyncio.sleep(0.05)
+        again, _, _ = await front.ask(INSTANCE, body, method="DELETE")
+        assert again == await front.status(INSTANCE) == await front.status(TOKEN) == 404
         assert len(emulator.instances()) == 1
+
+
+@PROGRAMS
+async def test_greeting_is_said_once_the_front_end_says_that_it_is_heard(
+    tmp_path: Path, program: tuple[str, ...]
+) -> None:
+    async with (
+        bots(tmp_path, *program) as (emulator, bot, http),
+        at_the_page(bot, http) as (visitor, front),
+    ):
+        made = await front.gets(INSTANCE)
+        assert await front.status(JOINED, agentInstanceId=FOREIGN) == 404
+        (instance,) = emulator.instances()
+        emulator.rooms.enter(made["roomId"], made["userId"])
+        await emulator.until(lambda: made["agentStreamId"] in emulator.published(made["roomId"]))
+        assert not [each for each in emulator.record.calls if each.name == "SendAgentInstanceTTS"]
+        body = {"agentInstanceId": instance.id}
+        for _ in range(2):
+            assert await front.gets(JOINED, **body) == body
+        await emulator.until(emulator.heard)  # it would come by itself after ten seconds
+        assert (await visitor.kind("avatar-face"))["by"] == "vendor"
+
+
+@PROGRAMS
+@pytest.mark.parametrize("end", ["asked", "vendor"])
+async def test_person_is_told_that_nobody_answers_any_more_and_the_conversation_ends(
+    tmp_path: Path, program: tuple[str, ...], end: str
+) -> None:
+    async with (
+        bots(tmp_path, *program) as (emulator, bot, http),
+        at_the_page(bot, http) as (visitor, front),
+    ):
+        made = await front.gets(INSTANCE)
+        if end == "asked":
+            body = {"agentInstanceId": made["agentInstanceId"]}
+            assert (await front.ask(INSTANCE, body, method="DELETE"))[0] == 200
+        else:
+            (instance,) = emulator.instances()
+            instance.delete(1202)
+            await visitor.type("Are you there?")
+        notice = await visitor.kind("notice")
+        assert notice["ends"]
+        said = {"asked": "was told to end", "vendor": "has ended the session"}[end]
+        assert said in notice["text"]
+        assert await visitor.until_over() == 1000
+        assert visitor.notices() == [notice["text"]]
 
 
 @PROGRAMS
@@ -99,6 +148,7 @@ async def test_no_combination_of_foreign_names_has_an_effect(
             assert await front.status(path, **given) == (200 if is_mine else 404), (path, given)
         for each in (theirs["agentInstanceId"], theirs["roomId"], FOREIGN):
             body = {"agentInstanceId": each}
+            assert await front.status(JOINED, **body) == 404
             assert (await front.ask(INSTANCE, body, method="DELETE"))[0] == 404
         for body in ({"SystemPrompt": "x"}, {"LLM": {"Url": "https://elsewhere.example"}}):
             assert await front.status(AGENT, **body) == await front.status(INSTANCE, **body) == 400

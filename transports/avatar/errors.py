@@ -18,6 +18,7 @@
     ├── NeverReady          opened, and not ready by the deadline
     ├── ConnectionLost      the control connection ended in mid-session   (retryable)
     ├── EndedByVendor       the session is over, and it was not us who ended it   (retryable)
+    ├── Dismissed           the session is over because somebody asked for that
     ├── PartFailed          ears, language model or voice of the vendor's did not do their work
     ├── NeverNamed          it may run, and nothing is known that would stop it
     ├── NoSlotLeft          we have as many sessions as we allow ourselves     (retryable)
@@ -217,21 +218,32 @@ class EndedByVendor(AvatarError):
         super().__init__(f"{vendor} has ended the session{with_code}{because}")
 
 
+class Dismissed(AvatarError):
+    """The session is over because its conversation's own front end asked for that.
+
+    Args:
+        vendor: The vendor's name.
+    """
+
+    def __init__(self, vendor: str) -> None:
+        super().__init__(f"{vendor} was asked to end the session")
+
+
 class PartFailed(AvatarError):
     """A part of the vendor's own pipeline did not do its work; the session goes on.
 
     Args:
         vendor: The vendor's name.
         part: What people call it, such as "voice".
-        code: The vendor's own for why.
+        code: The vendor's own for why; None where it did nothing, and said nothing.
         lasting: Whether it will not do better by itself: its key is refused, or not paid for.
     """
 
-    def __init__(self, vendor: str, part: str, code: int, *, lasting: bool = False) -> None:
+    def __init__(self, vendor: str, part: str, code: int | None, *, lasting: bool = False) -> None:
         self.part = part
         self.code = code
         self.lasting = lasting
-        super().__init__(f"the {part} of {vendor} failed with {code}")
+        super().__init__(f"the {part} of {vendor} failed" + (f" with {code}" if code else ""))
 
 
 class NeverNamed(AvatarError):

@@ -119,6 +119,7 @@ class ZegoAgent(ProjectVendor):
     Attributes:
         tells: As given.
         brain: As given.
+        said_before: As given, the last of it.
         has_face: Whether the instance has one; False where `voice_only` had to do.
     """
 
@@ -167,7 +168,7 @@ class ZegoAgent(ProjectVendor):
         self._agent_id = agent_id
         self._blocks = blocks
         self._prompt = system_prompt
-        self._said_before = tuple(said_before)[-MOST_HISTORY:]
+        self.said_before = tuple(said_before)[-MOST_HISTORY:]
         self._voice_only = voice_only
         self._max_session_s = max_session_s
         self._max_idle_s = max_idle_s
@@ -215,6 +216,10 @@ class ZegoAgent(ProjectVendor):
     def instance(self, session: Opened) -> str:
         """The vendor's id of what was opened."""
         return self._instances[session.id]
+
+    def is_about(self, room: str, instance: str) -> bool:
+        """Whether this is what we have opened, even if the reply is still on its way."""
+        return self._instances.get(room) == instance
 
     def lacks_id(self, room: str, agent_user: str) -> bool:
         """Whether this is what we have asked for, and the reply is lost or still on its way."""
@@ -270,7 +275,7 @@ class ZegoAgent(ProjectVendor):
                 place_of(name),
                 human=human,
                 blocks=Blocks(llm=self._llm(), tts=self._blocks.tts, asr=self._blocks.asr),
-                history=self._said_before,
+                history=self.said_before,
                 window=self._window if self.brain is None else 1,  # of what is sent it reads one
                 max_idle_s=self._max_idle_s,
                 calls=CALLS if self.tells else (),

@@ -16,6 +16,7 @@ from pipecat.frames.frames import (
     BotStoppedSpeakingFrame,
     CancelFrame,
     EndFrame,
+    ErrorFrame,
     Frame,
     InterruptionFrame,
     LLMFullResponseEndFrame,
@@ -33,7 +34,7 @@ from pipecat.utils.errors import ErrorCategory
 from pipecat.utils.text.base_text_aggregator import TextType
 from pipecat.utils.time import time_now_iso8601
 
-from ..avatar.errors import AvatarError, PartFailed
+from ..avatar.errors import AvatarError, Dismissed, PartFailed
 from ..avatar.frames import METADATA_KEY
 from ..avatar.user_leg import DownstreamLeg
 from .agent import ZegoAgent
@@ -46,6 +47,7 @@ from .agent_talk import (
     AgentStopped,
     Cut,
     Finished,
+    NoAnswer,
     PersonBegan,
     PersonSaid,
     PersonStopped,
@@ -54,6 +56,7 @@ from .agent_talk import (
     Talk,
     Thinks,
 )
+from .agents import Message
 from .told import Told
 
 __all__ = ["ZegoAgentProcessor"]
@@ -69,7 +72,10 @@ SAME_TROUBLE_S = 10.0
 
 NO_FACE = "There is no face left at the moment, so you only hear me."
 
-_PARTS = {21: "ears", 22: "language model", 23: "voice"}
+NO_ANSWER = {"type": "no-answer"}
+
+_LANGUAGE_MODEL = "language model"
+_PARTS = {21: "ears", 22: _LANGUAGE_MODEL, 23: "voice"}
 _LASTING = (2, 3, 5)  # the last digit of a code: parameters, key, not paid for
 
 
@@ -79,7 +85,7 @@ class ZegoAgentProcessor(FrameProcessor):
     Takes typed texts (a `TranscriptionFrame` whose metadata says `typed`), `TTSSpeakFrame` and
     interruptions; makes the frames of which the page's states and bubbles are made. An
     `InterruptionFrame` that cut an answer says in its metadata what was heard of it (`played`),
-    where the vendor has said so.
+    where the vendor has said so, or that it was all of it (`whole`).
 
     Event `on_user_turn_message_added(processor, message)`: what the person has said or typed, as
     Pipecat's user aggregator reports it.
@@ -91,9 +97,6 @@ class ZegoAgentProcessor(FrameProcessor):
     Args:
         agent: One instance, which lives as long as this processor.
         opens_at_once: Whether it is opened before a page asks for it (`avatar-watch`).
-
-    Attributes:
-        messages: What was said and heard, as a context of Pipecat's has it.
     """
 
     def __init__(self, agent: ZegoAgent, *, opens_at_once: bool = False) -> None:
@@ -110,10 +113,10 @@ class ZegoAgentProcessor(FrameProcessor):
         self._held: asyncio.Future[str | None] | None = None  # an interruption waits for its cut
         self._passed = asyncio.Event()
         self._watched = False
-        self._troubles: dict[int, float] = {}
+        self._troubles: dict[tuple[str, bool], float] = {}
         self._over = False
         self._known = asyncio.Event()  # whether it is there, or will not be
-        self.messages: list[dict[str, str]] = []
+        self._said: list[Message] = []  # since it was opened; nothing that only the page knows
         self._register_event_handler("on_user_turn_message_added", sync=True)
         self._register_event_handler("on_session_opened")
 
@@ -156,10 +159,8 @@ class ZegoAgentProcessor(FrameProcessor):
                 return True
             case EndFrame():
                 await self._session.idle(within_s=GOODBYE_S)
-                self._report(self._talk.over())
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(PLAYED_S):
-                        await self._reports.join()
+                self._report(self._talk.over(now=self._now()))
+                await self._said_by_now()
                 await self._end()
             case CancelFrame():
                 await self._end()
@@ -175,6 +176,16 @@ class ZegoAgentProcessor(FrameProcessor):
                 await self.cancel_task(task)
 
     # Whoever asks for it
+
+    def messages(self) -> list[dict[str, str]]:
+        """What was said, as a context of Pipecat's has it.
+
+        Once the instance has ended, it is what the vendor remembered, if it still said so.
+        """
+        remembered = self._session.remembered
+        if remembered is None:
+            remembered = [*self._agent.said_before, *self._said]
+        return [{"role": each.role, "content": each.content} for each in remembered]
 
     @property
     def agent(self) -> ZegoAgent:
@@ -209,11 +220,12 @@ class ZegoAgentProcessor(FrameProcessor):
         return self._session.viewer() if self.is_open else None
 
     async def dismiss(self) -> None:
-        """End the instance for good."""
-        self._over = True
+        """End the instance for good, and the conversation with it: nobody else answers in it."""
+        is_first, self._over = not self._over, True
         self._known.set()
         await self._session.aclose()
-        self._report(self._talk.interrupted(now=self._now()))  # it is silent now
+        if is_first:
+            await self._end_with(Dismissed(self._agent.name))
 
     # The page, and the vendor
 
@@ -239,7 +251,8 @@ class ZegoAgentProcessor(FrameProcessor):
         """Whether a callback is about this conversation."""
         if not isinstance(told, AgentTold):
             return False
-        return self._session.is_about(told) or self._agent.lacks_id(told.room, told.agent_user)
+        known = self._agent.is_about(told.room, told.instance)
+        return known or self._agent.lacks_id(told.room, told.agent_user)
 
     async def hear(self, told: Told) -> None:
         """A callback, verified; one that is about another conversation means nothing here.
@@ -251,7 +264,7 @@ class ZegoAgentProcessor(FrameProcessor):
             return
         if self._agent.lacks_id(told.room, told.agent_user):
             await self._agent.told_id(told.room, told.instance)
-        if told.told is None or not self._session.is_about(told):
+        if told.told is None or not self._agent.is_about(told.room, told.instance):
             return
         match told.told.news:
             case Created():
@@ -260,6 +273,7 @@ class ZegoAgentProcessor(FrameProcessor):
                 self._session.look()
             case Trouble(code):
                 await self._trouble(code)
+                self._hear(told.told)
             case CutIn(played):
                 self._hear(told.told)
                 if self._agent.brain is not None:
@@ -276,13 +290,21 @@ class ZegoAgentProcessor(FrameProcessor):
         if part is None:
             self._session.look()  # of its room: perhaps it is over
             return
+        await self._part_failed(part, code, lasting=code % 10 in _LASTING)
+
+    async def _part_failed(self, part: str, code: int | None, *, lasting: bool = False) -> None:
         now = self._now()
-        if now < self._troubles.get(code, -SAME_TROUBLE_S) + SAME_TROUBLE_S:
+        if now < self._troubles.get((part, lasting), -SAME_TROUBLE_S) + SAME_TROUBLE_S:
             return
-        self._troubles[code] = now
-        lasting = code % 10 in _LASTING
+        self._troubles |= {(part, each): now for each in {lasting, False}}
         error = PartFailed(self._agent.name, part, code, lasting=lasting)
-        await self.failed(error, ends=False)
+        await self._fail(error)
+
+    async def brain_failed(self, error: ErrorFrame) -> None:
+        """A brain of ours could not answer; the vendor will say that its language model failed."""
+        self._troubles[_LANGUAGE_MODEL, False] = self._now()
+        self._report(self._talk.failed())
+        await self.push_frame(error, FrameDirection.UPSTREAM)
 
     # What the session says
 
@@ -298,7 +320,7 @@ class ZegoAgentProcessor(FrameProcessor):
         """The vendor has taken on what it was asked for."""
         match order:
             case Ask():
-                self._report(self._talk.asked(number))
+                self._report(self._talk.asked(number, now=self._now()))
             case Say(text):
                 self._report(self._talk.said(number, text, now=self._now()))
 
@@ -312,11 +334,20 @@ class ZegoAgentProcessor(FrameProcessor):
             self._known.set()
         if self._over:
             return
+        if ends:
+            await self._end_with(error)
+        else:
+            if not self._talk.is_busy:  # what it was asked was refused
+                await self._leg.tell_at_once(NO_ANSWER)
+            await self._fail(error)
+
+    async def _end_with(self, error: AvatarError) -> None:
+        self._report(self._talk.interrupted(now=self._now()))  # it is silent now
+        await self.push_error(str(error), exception=error, force_treat_as_permanent=True)
+
+    async def _fail(self, error: AvatarError) -> None:
         # By its status alone Pipecat would take a refused key for the end of this processor.
-        category = None if ends else ErrorCategory.UNKNOWN
-        await self.push_error(
-            str(error), exception=error, category=category, force_treat_as_permanent=ends
-        )
+        await self.push_error(str(error), exception=error, category=ErrorCategory.UNKNOWN)
 
     def _show(self) -> None:
         viewer = self._session.viewer()
@@ -335,20 +366,35 @@ class ZegoAgentProcessor(FrameProcessor):
             with suppress(TimeoutError):
                 async with asyncio.timeout(2 * PLAYED_S):
                     _mark(frame, await held)
-        elif self._session.is_asking:  # what it was asked just now is cut before it begins
-            self._session.interrupt()
         else:
-            self._session.drop()
+            if self._session.is_asking:  # what it was asked just now is cut before it begins
+                self._session.interrupt()
+            else:
+                self._session.drop()
+            await self._finish_before(frame)
         try:
             await self.push_frame(frame, direction)
         finally:
             self._held = None
             self._passed.set()
 
+    async def _finish_before(self, frame: InterruptionFrame) -> None:
+        """An answer that was heard just now, unless more came of it, is whole."""
+        reports = self._talk.interrupted(now=self._now())
+        self._report(reports)
+        for each in reports:
+            if isinstance(each, Finished):
+                await self._said_by_now()
+                _mark(frame, each.text, whole=True)
+
+    async def _said_by_now(self) -> None:
+        """Returns when the pipeline was told what there was to tell."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(PLAYED_S):
+                await self._reports.join()
+
     async def _cut(self, cut: Cut) -> None:
-        heard = cut.shown if cut.played is None else cut.played
-        if heard.strip():
-            self.messages.append({"role": "assistant", "content": heard})
+        self._note("assistant", cut.known if cut.played is None else cut.played)
         if self._held is not None and not self._held.done():
             self._held.set_result(cut.played)
             await self._passed.wait()  # a stop that it brings comes behind it
@@ -375,17 +421,22 @@ class ZegoAgentProcessor(FrameProcessor):
                 await self.broadcast_frame(UserStartedSpeakingFrame)
             case PersonStopped():
                 await self.broadcast_frame(UserStoppedSpeakingFrame)
-            case PersonSaid(text):
-                await self._person_said(text)
+            case PersonSaid(text, hinted):
+                await self._person_said(text, hinted=hinted)
             case Thinks():
                 await self.push_frame(LLMFullResponseStartFrame())
+            case NoAnswer(unexplained):
+                await self.push_frame(LLMFullResponseEndFrame())
+                await self._leg.tell_at_once(NO_ANSWER)
+                if unexplained:
+                    await self._part_failed(_LANGUAGE_MODEL, None)
             case Says(text):
                 await self.push_frame(_words(text))
             case Finished(text, number):
-                self.messages.append({"role": "assistant", "content": text})
+                known = self._talk.known(number)  # a page may make words up
+                self._note("assistant", known)
                 await self.push_frame(LLMFullResponseEndFrame())
                 if self._agent.brain is not None:
-                    known = self._talk.known(number)  # a page may make words up
                     await self._agent.brain.played(
                         known or text, round_id=_exact(number), certain=bool(known)
                     )
@@ -405,10 +456,15 @@ class ZegoAgentProcessor(FrameProcessor):
             self._report(reports)
             self._wakes.clear()
 
-    async def _person_said(self, text: str) -> None:
-        self.messages.append({"role": "user", "content": text})
+    async def _person_said(self, text: str, *, hinted: bool = False) -> None:
+        if not hinted:
+            self._note("user", text)
         message = UserTurnMessageAddedMessage(content=text, timestamp=time_now_iso8601())
         await self._call_event_handler("on_user_turn_message_added", message)
+
+    def _note(self, role: str, text: str) -> None:
+        if text.strip():
+            self._said.append(Message(role, text))
 
     @staticmethod
     def _now() -> float:
@@ -426,6 +482,6 @@ def _words(text: str) -> TTSTextFrame:
     return frame
 
 
-def _mark(frame: InterruptionFrame, played: str | None) -> None:
+def _mark(frame: InterruptionFrame, played: str | None, *, whole: bool = False) -> None:
     if played is not None:
-        frame.metadata[METADATA_KEY] = {"played": played}
+        frame.metadata[METADATA_KEY] = {"played": played} | ({"whole": True} if whole else {})

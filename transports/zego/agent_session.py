@@ -19,7 +19,6 @@ from ..avatar.errors import AvatarError, EndedByVendor, NeverReady, VendorRefuse
 from ..avatar.undo import finish
 from ..avatar.vendor import Opened, short
 from .agent import ZegoAgent
-from .agent_news import AgentTold
 from .agents import MOST_QUEUED, Agents, Message, speeches
 from .rest import INSTANCE_NOT_FOUND, LISTENING
 
@@ -33,7 +32,7 @@ JOINED_S = 10.0
 """What is said by itself waits so long for somebody who hears it."""
 
 CUT_S = 1.0
-"""What follows a cut waits no longer for its reply."""
+"""A question waits no longer for the cut in front of it, since it cuts as well."""
 
 LISTENS_S = 5.0
 AGAIN_S = 0.5
@@ -50,6 +49,8 @@ SPEAKS_S = 1.0
 """So soon after it was asked for, nothing may be heard yet."""
 
 CLOSE_S = 5.0
+REMEMBER_S = 2.0
+"""How long the end waits for what the vendor remembers, and for its turn to ask."""
 
 
 @dataclass(slots=True)
@@ -101,9 +102,14 @@ class AgentSession:
     Args:
         agent: Opens it.
         owner: Is told what becomes of it.
+
+    Attributes:
+        remembered: What was said, as the vendor had it at the end; None before that, where the
+            vendor did not say, and where the words come from a brain of ours.
     """
 
     def __init__(self, agent: ZegoAgent, owner: SessionOwner) -> None:
+        self.remembered: list[Message] | None = None
         self._agent = agent
         self._owner = owner
         self._task: asyncio.Task[None] | None = None
@@ -112,7 +118,8 @@ class AgentSession:
         self._orders: deque[Ask | Say | _Remember | _Interrupt] = deque()
         self._wakes = asyncio.Event()
         self._looks = asyncio.Event()
-        self._at_work = False
+        self._at_work: Ask | Say | _Remember | _Interrupt | None = None
+        self._cutting: asyncio.Timeout | None = None
         self._asked_at = 0.0
         self._opened_at = 0.0
         self._not_before = 0.0
@@ -150,24 +157,18 @@ class AgentSession:
         """What the page has to know; None before it is open."""
         return self._agent.viewer(self._opened) if self._opened else None
 
-    def is_about(self, told: AgentTold) -> bool:
-        """Whether a callback is about this."""
-        return (
-            self._opened is not None
-            and told.room == self._opened.id
-            and told.instance == self._agent.instance(self._opened)
-        )
-
     # What it is asked
 
     @property
     def is_asking(self) -> bool:
-        """Whether the vendor is being asked for something just now."""
-        return self._at_work
+        """Whether the vendor is being asked just now for something that a cut would be late for."""
+        return isinstance(self._at_work, Ask | Say)
 
     def ask(self, text: str) -> None:
         """The person has typed this."""
         self._order(Ask(text))
+        if self._cutting is not None and self._cutting.when() is None:
+            self._cutting.reschedule(self._now() + CUT_S)
 
     def say(self, text: str, *, remember: bool) -> None:
         """It says this, in pieces where it is long."""
@@ -177,7 +178,8 @@ class AgentSession:
     def interrupt(self) -> None:
         """Cut what it says or thinks about."""
         self.drop()
-        self._order(_Interrupt(late=self.is_asking))
+        if not any(isinstance(each, _Interrupt) for each in self._orders):
+            self._order(_Interrupt(late=self.is_asking))
 
     def drop(self) -> None:
         """What was not asked for yet is not asked any more; it may know what the person said."""
@@ -248,10 +250,17 @@ class AgentSession:
 
     async def _close(self, opened: Opened) -> None:
         try:
-            await finish(self._agent.close(opened), within_s=CLOSE_S)
+            await finish(self._end(opened), within_s=REMEMBER_S + CLOSE_S)
         except (AvatarError, TimeoutError) as error:
             name = f"{self._agent.name} session {short(opened.id)}"
             logger.warning(f"{name} could not be stopped and may still run: {error or 'no answer'}")
+
+    async def _end(self, opened: Opened) -> None:
+        if self._agent.brain is None:
+            with suppress(AvatarError, TimeoutError):  # it ends all the same
+                async with asyncio.timeout(REMEMBER_S), self._agent.asking() as agents:
+                    self.remembered = await agents.history(self._agent.instance(opened))
+        await self._agent.close(opened)
 
     async def _watch(self, agents: Agents, instance: str) -> None:
         """Finds out that it is over, where nothing else does."""
@@ -285,12 +294,11 @@ class AgentSession:
                     async with asyncio.timeout_at(due):
                         await self._wakes.wait()
                 continue
-            order = self._orders.popleft()
-            self._at_work = True
+            self._at_work = self._orders.popleft()
             try:
-                await self._carry_out(order, agents, instance)
+                await self._carry_out(self._at_work, agents, instance)
             finally:
-                self._at_work = False
+                self._at_work = None
 
     def _due(self) -> float | None:
         """When the next order may be carried out; None where there is none."""
@@ -329,9 +337,7 @@ class AgentSession:
                     await agents.remember(instance, [Message("user", text)])
                 case _Interrupt(late):
                     self._queued = 0
-                    with suppress(TimeoutError):
-                        async with asyncio.timeout(CUT_S):
-                            await agents.interrupt(instance)
+                    await self._interrupt(agents, instance)
                     if late:
                         self._owner.cut()
         except VendorRefused as error:
@@ -342,6 +348,15 @@ class AgentSession:
             await self._amiss(order, error)
         except AvatarError as error:
             await self._amiss(order, error)
+
+    async def _interrupt(self, agents: Agents, instance: str) -> None:
+        asked = any(isinstance(each, Ask) for each in self._orders)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CUT_S if asked else None) as self._cutting:
+                    await agents.interrupt(instance)
+        finally:
+            self._cutting = None
 
     async def _has_room(self, agents: Agents, instance: str) -> bool:
         """Whether one more speech may wait at the vendor; returns when it may, or it is cut."""

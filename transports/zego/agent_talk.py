@@ -10,13 +10,19 @@ from __future__ import annotations
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from .agent_news import AgentStatus, Answer, CutIn, Status, Told, Voice, Words
+from .agent_news import AgentStatus, Answer, CutIn, Status, Told, Trouble, Voice, Words
 
 REORDER_S = 0.1
 """Pieces of an answer may overtake each other on their way: each waits so long for those before."""
 
 PLAYED_S = 0.5
 """How long it is waited for what was heard of an answer that is cut."""
+
+ANSWER_S = 30.0
+"""An answer that has not begun by then is waited for no longer; one that comes later is shown."""
+
+IDLE_S = 1.0
+"""Nor one of an agent that has done nothing for so long: it may have begun to, and not be told."""
 
 MOST_ROUNDS = 32
 """So many are remembered; the oldest is then forgotten."""
@@ -37,14 +43,22 @@ class PersonStopped:
 
 @dataclass(frozen=True, slots=True)
 class PersonSaid:
-    """A whole turn."""
+    """A whole turn; `hinted`: as the page says, which may make words up."""
 
     text: str
+    hinted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Thinks:
     """An answer is on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoAnswer:
+    """None is waited for any more; `unexplained`: the person has asked, and nothing said why."""
+
+    unexplained: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +80,11 @@ class Finished:
 class Cut:
     """The answer was cut. `played` is what was heard of it, where the vendor says so.
 
-    `shown` is what was said of it by then.
+    `known` is what was said of it by then, as `Talk.known` has it.
     """
 
     played: str | None
-    shown: str = ""
+    known: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,7 @@ Report = (
     | PersonStopped
     | PersonSaid
     | Thinks
+    | NoAnswer
     | Says
     | Finished
     | Cut
@@ -105,6 +120,7 @@ class _Round:
     person_said: bool = False
     words: str = ""
     words_order: int = -1
+    words_hinted: bool = False
     thought: bool = False
     spoken: bool = False
     shown: str = ""
@@ -160,7 +176,9 @@ class Talk:
         self._person_speaks = False
         self._thinks = False
         self._speaks: int | None = None  # in which round; 0 where that is not known
+        self._answer_by: float | None = None  # until when it is waited for an answer to begin
         self._open: int | None = None  # whose answer is shown and not heard to its end
+        self._queued: list[int] = []  # what waits to be said behind it
         self._finish_at: float | None = None  # when it was, unless more comes
         self._cut_by: float | None = None  # until when it is waited for what was heard
 
@@ -179,7 +197,8 @@ class Talk:
     @property
     def next_at(self) -> float | None:
         """When there is something to `tick`, if nothing is told before."""
-        times = [each for each in (self._finish_at, self._cut_by) if each is not None]
+        own = (self._finish_at, self._cut_by, self._answer_by)
+        times = [each for each in own if each is not None]
         for number, each in self._rounds.items():
             if number > self._closed:
                 times += each.waiting.values()
@@ -192,13 +211,13 @@ class Talk:
 
     # What we do ourselves
 
-    def asked(self, number: int | None) -> list[Report]:
+    def asked(self, number: int | None, *, now: float) -> list[Report]:
         """The person has typed, and the vendor has taken it as this round."""
         if number is None:
             return []
         number = int(float(number))
         self._round(number).person_said = True
-        return self._think(number)
+        return self._think(number, now)
 
     def said(self, number: int | None, text: str, *, now: float) -> list[Report]:
         """The vendor has taken, as this round, what it is to say."""
@@ -206,15 +225,24 @@ class Talk:
         each = self._round(number)
         each.person_said = True
         each.own = text
+        if self._open is not None and self._cut_by is None:
+            self._queued.append(number)  # it is heard behind that
+            return []
         return self._show(number, now)
 
     def interrupted(self, *, now: float) -> list[Report]:
         """The person has cut it, by other means than their voice."""
         return self._cut(now)
 
-    def over(self) -> list[Report]:
+    def failed(self) -> list[Report]:
+        """There is no answer, and the person is told why."""
+        return self._give_up(unexplained=False)
+
+    def over(self, *, now: float) -> list[Report]:
         """The conversation ends, and the agent is silent."""
-        return self._end_cut(None) if self._cut_by is not None else self._finish()
+        if self._cut_by is not None:
+            return self._end_cut(None)
+        return [*self._say_queued(now), *self._finish()]
 
     # What is told
 
@@ -225,7 +253,7 @@ class Talk:
             case Voice(began) if self._is_next(self._voices, told):
                 reports += self._voice(told.round, began, now)
             case Words() if told.round:
-                reports += self._hear(told, told.news)
+                reports += self._hear(told, told.news, now)
             case Answer(text) if told.round > self._closed:
                 self._round(told.round).add(told.order, text, hint=told.hint, now=now)
                 reports += self._show(told.round, now)
@@ -233,6 +261,8 @@ class Talk:
                 reports += self._status(told.round, status, now)
             case CutIn(played) if not told.hint and self._is_about_open(told.round):
                 reports += self._end_cut(played)
+            case Trouble() if not told.hint and told.round in (0, self._newest):
+                reports += self.failed()
         return reports
 
     def tick(self, *, now: float) -> list[Report]:
@@ -246,6 +276,9 @@ class Talk:
             reports += self._end_cut(None)
         if self._finish_at is not None and now >= self._finish_at:
             reports += self._finish()
+        if self._answer_by is not None and now >= self._answer_by:
+            newest = self._rounds.get(self._newest)
+            reports += self._give_up(unexplained=newest is not None and newest.person_said)
         return reports
 
     # The person
@@ -258,33 +291,40 @@ class Talk:
             return []
         if not began:
             each.person_stopped = True
-            return self._person_stopped()
+            return self._person_stopped(now)
         each.person_began = True
+        self._answer_by = None
         self._person_speaks = True
         return [PersonBegan(), *self._cut(now, before=number)]
 
-    def _person_stopped(self) -> list[Report]:
-        was, self._person_speaks = self._person_speaks, False
-        return [PersonStopped()] if was else []
+    def _person_stopped(self, now: float) -> list[Report]:
+        """They wait for an answer."""
+        if not self._person_speaks:
+            return []
+        self._person_speaks = False
+        self._answer_by = now + ANSWER_S
+        return [PersonStopped()]
 
-    def _hear(self, told: Told, words: Words) -> list[Report]:
+    def _hear(self, told: Told, words: Words, now: float) -> list[Report]:
         each = self._round(told.round)
         if each.person_said:
             return []
         if words.final or told.order > each.words_order:
             each.words, each.words_order = words.text, told.order
+            each.words_hinted = told.hint
         if not words.final:
             return []
         each.person_began = each.person_stopped = True
-        return [*(self._person_stopped() if told.round == self._newest else []), *_said(each)]
+        return [*(self._person_stopped(now) if told.round == self._newest else []), *_said(each)]
 
     # The agent
 
-    def _think(self, number: int) -> list[Report]:
+    def _think(self, number: int, now: float) -> list[Report]:
         """An answer is on its way, to what the person has said to the end by that."""
         each = self._round(number)
-        reports = [*self._person_stopped(), *_said(each)]
+        reports = [*self._person_stopped(now), *_said(each)]
         self._thinks = True
+        self._answer_by = now + ANSWER_S
         if not each.thought:
             each.thought = True
             reports.append(Thinks())
@@ -296,29 +336,42 @@ class Talk:
         self._status_round = max(given, self._status_round)
         number = given or (self._newest if self._newest > self._closed else 0)
         if status is AgentStatus.SPEAKING:
-            return self._speak(number)
+            return [*self._speak(number, now), *self._say_queued(now, up_to=given)]
         if self._speaks is not None and number and number < self._speaks:
             return []
         reports = self._fall_silent()
         self._thinks = False
         if status is AgentStatus.THINKING:
-            return reports + (self._think(number) if number else self._person_stopped())
+            return reports + (self._think(number, now) if number else self._person_stopped(now))
+        if status is AgentStatus.IDLE and self._answer_by is not None and number >= self._newest:
+            self._answer_by = min(self._answer_by, now + IDLE_S)
         if self._open is not None and self._cut_by is None:
+            reports += self._say_queued(now)
             self._finish_at = now + REORDER_S
         return reports
 
-    def _speak(self, number: int) -> list[Report]:
+    def _give_up(self, *, unexplained: bool) -> list[Report]:
+        if self._answer_by is None:
+            return []
+        self._answer_by = None
+        self._thinks = False
+        return [NoAnswer(unexplained)]
+
+    def _speak(self, number: int, now: float) -> list[Report]:
         if number and self._round(number).spoken:
             return []
         self._thinks = False
         self._finish_at = None
+        stopped = self._person_stopped(now) if self._speaks is None else []
+        if number in (0, self._newest):
+            self._answer_by = None
         if self._speaks is not None:
             if number > self._speaks:
                 self._round(self._speaks).spoken = True
                 self._speaks = number
             return []
         self._speaks = number
-        return [*self._person_stopped(), AgentBegan()]
+        return [*stopped, AgentBegan()]
 
     def _fall_silent(self) -> list[Report]:
         if self._speaks is None or self._cut_by is not None:
@@ -339,11 +392,19 @@ class Talk:
         reports: list[Report] = []
         if self._open is not None and number > self._open:
             reports += self._end_cut(None) if self._cut_by is not None else self._finish()
-        reports += self._think(number) if not each.thought else []
+        reports += self._think(number, now) if not each.thought else []
         self._thinks = False
+        self._answer_by = None
         self._open = number
         each.shown += text
         return [*reports, Says(text)]
+
+    def _say_queued(self, now: float, *, up_to: int | None = None) -> list[Report]:
+        """What has waited is said now, or was; all of it where no round is named."""
+        reports: list[Report] = []
+        while self._queued and (up_to is None or self._queued[0] <= up_to):
+            reports += self._show(self._queued.pop(0), now)
+        return reports
 
     def _finish(self) -> list[Report]:
         """The open answer was heard."""
@@ -368,6 +429,7 @@ class Talk:
         known = [each for each in self._rounds if not before or each < before]
         self._closed = max(self._closed, max(known, default=0))
         self._thinks = False
+        self._answer_by = None
         if self._open is None or not self._tells:
             return [*reports, *self._end_cut(None)]
         self._cut_by = now + PLAYED_S
@@ -377,11 +439,10 @@ class Talk:
         number, self._open = self._open, None
         self._cut_by = self._finish_at = None
         self._thinks = False
-        shown = ""
-        if number is not None:
-            self._closed = max(self._closed, number)
-            shown = self._round(number).shown
-        return [Cut(played, shown), *self._fall_silent()]
+        if number is None:
+            return [Cut(played), *self._fall_silent()]
+        self._closed = max(self._closed, number)
+        return [Cut(played, self.known(number)), *self._fall_silent()]
 
     def _is_about_open(self, number: int) -> bool:
         return self._open is not None and number in (0, self._open)
@@ -410,7 +471,7 @@ def _said(each: _Round) -> list[Report]:
     if each.person_said or not text:
         return []
     each.person_said = True
-    return [PersonSaid(text)]
+    return [PersonSaid(text, each.words_hinted)]
 
 
 def _joined(sentences: list[str]) -> str:

@@ -115,6 +115,14 @@ async def test_a_reply_keeps_what_was_heard_of_it_where_the_interruption_says_so
         assert stage.page.bubbles[-1]["text"] == "Once"
 
 
+async def test_a_reply_that_ended_a_moment_before_an_interruption_is_whole() -> None:
+    async with on_stage() as stage:
+        late = InterruptionFrame()
+        late.metadata["avatarbot"] = {"played": "Once upon", "whole": True}
+        await stage.push(word("Once"), late, LLMFullResponseEndFrame())
+        assert [(t.text, t.cut) for t in stage.transcript.turns] == [("Once upon", False)]
+
+
 async def test_an_interruption_when_nothing_was_said_makes_no_bubble() -> None:
     async with on_stage() as stage:
         await stage.push(InterruptionFrame(), LLMFullResponseEndFrame())

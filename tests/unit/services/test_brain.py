@@ -178,9 +178,41 @@ async def test_cut_in_leaves_what_was_played_in_its_place(
         await talk.ask("Stop.", names[1])
         await talk.brain.cut("One, two", round_id=names[0])
         await talk.brain.cut("One, two", round_id=names[0])
-        assert talk.said == ["u: Count.", "a: One, two", "u: Stop."]
+        assert talk.said == ["u: Count.", "a: One two", "u: Stop."]
         await talk.brain.played("Yes.", round_id=names[1])
-        assert talk.said == ["u: Count.", "a: One, two", "u: Stop.", "a: Yes."]
+        assert talk.said == ["u: Count.", "a: One two", "u: Stop.", "a: Yes."]
+
+
+SAID = "\u201cOne\u201d, two \u2014 three; don\u2019t stop!"
+COVERED = [
+    ("", ""),
+    (" .", ""),
+    ("one", "\u201cOne\u201d,"),
+    ("One two", "\u201cOne\u201d, two"),
+    ("'One', two, thr", "\u201cOne\u201d, two \u2014"),
+    ("One two three don't", "\u201cOne\u201d, two \u2014 three; don\u2019t"),
+    ("One two, three. Don't stop. And pay me.", SAID),
+    ("One two seven three", "\u201cOne\u201d, two \u2014"),
+    ("I owe you money.", ""),
+    ("two three", ""),
+]
+
+
+@pytest.mark.parametrize(("played", "kept"), COVERED)
+async def test_cut_keeps_the_words_that_were_said_and_heard_and_no_others(
+    played: str, kept: str
+) -> None:
+    async with talking(SAID) as talk:
+        await talk.ask("Count.", 1)
+        await talk.brain.cut(played, round_id=1)
+        assert talk.said == ["u: Count.", *([f"a: {kept}"] if kept else [])]
+
+
+async def test_cut_in_a_script_without_spaces_keeps_the_letters_that_were_heard() -> None:
+    async with talking("\u4e00\u4e8c\u4e09\uff0c\u56db\u3002") as talk:
+        await talk.ask("Count.", 1)
+        await talk.brain.cut("\u4e00 \u4e8c\u4e09", round_id=1)
+        assert talk.said == ["u: Count.", "a: \u4e00\u4e8c\u4e09"]
 
 
 @pytest.mark.parametrize("first", ["cut", "played"])

@@ -13,16 +13,20 @@ from transports.zego.agent_news import (
     News,
     Status,
     Told,
+    Trouble,
     Voice,
     Words,
 )
 from transports.zego.agent_talk import (
+    ANSWER_S,
+    IDLE_S,
     PLAYED_S,
     REORDER_S,
     AgentBegan,
     AgentStopped,
     Cut,
     Finished,
+    NoAnswer,
     PersonBegan,
     PersonSaid,
     PersonStopped,
@@ -91,7 +95,7 @@ def test_whole_turn_is_told_once_and_in_order(hint: bool) -> None:
         AgentStopped,
         Finished,
     ]
-    assert PersonSaid("hello there") in heard.reports
+    assert PersonSaid("hello there", hint) in heard.reports
     assert heard.reports[-1] == Finished("Hi! How are you?", 7)
     assert heard.text == "Hi! How are you?"
 
@@ -135,7 +139,7 @@ def test_voice_in_an_answer_cuts_it_to_what_was_played() -> None:
     assert heard.count(PersonBegan) == 1
     assert heard.count(Cut) == 0
     heard.hint(Status(IDLE)).wait(0.1).call(CutIn("One two"))
-    assert heard.reports[-2:] == [Cut("One two", "One two three four."), AgentStopped()]
+    assert heard.reports[-2:] == [Cut("One two"), AgentStopped()]
     heard.hint(Answer(" five")).wait(1)
     assert heard.text == "One two three four."
     assert heard.count(Finished) == 0
@@ -147,7 +151,7 @@ def test_cut_waits_for_what_was_played_no_longer_than_it_says() -> None:
     heard.hint(Voice(True), number=8).wait(PLAYED_S - 0.01)
     assert heard.count(Cut) == 0
     heard.wait(0.02)
-    assert heard.reports[-2:] == [Cut(None, "One two three four."), AgentStopped()]
+    assert heard.reports[-2:] == [Cut(None), AgentStopped()]
     heard.call(CutIn("One"))
     assert heard.count(Cut) == 1
 
@@ -169,7 +173,7 @@ def test_cut_of_ours_counts_once_and_only_while_there_is_something_to_cut() -> N
     assert not heard.talk.is_busy
     heard.reports += heard.talk.interrupted(now=heard.now)
     assert heard.reports == []
-    heard.reports += heard.talk.asked(7)
+    heard.reports += heard.talk.asked(7, now=heard.now)
     assert heard.talk.is_busy
     heard.reports += heard.talk.interrupted(now=heard.now)
     assert not heard.talk.is_busy
@@ -196,12 +200,12 @@ def test_words_of_a_turn_whose_end_was_lost_are_told_with_the_answer() -> None:
     heard = Heard()
     heard.hint(Words("hello th", final=False), order=5).hint(Words("hello", final=False), order=4)
     heard.hint(Status(THINKING), order=9)
-    assert heard.reports == [PersonSaid("hello th"), Thinks()]
+    assert heard.reports == [PersonSaid("hello th", True), Thinks()]
 
 
 def test_typed_text_is_nobodys_spoken_turn() -> None:
     heard = Heard()
-    heard.reports += heard.talk.asked(7)
+    heard.reports += heard.talk.asked(7, now=heard.now)
     heard.call(Words("what was typed", final=True))
     assert heard.count(PersonSaid) == 0
 
@@ -215,6 +219,32 @@ def test_speech_of_ours_is_shown_once_although_it_comes_back_as_subtitles() -> N
     assert heard.count(Finished) == 1
 
 
+def test_speech_that_waits_is_shown_when_it_is_its_turn_and_not_at_all_when_it_is_cut() -> None:
+    heard = Heard()
+    for number, text in ((3, "One."), (4, "Two."), (5, "Three.")):
+        heard.reports += heard.talk.said(number, text, now=heard.now)
+    heard.call(Status(SPEAKING), number=3)
+    assert heard.text == "One."
+    heard.call(Status(SPEAKING), number=4)
+    assert heard.text == "One.Two."
+    assert Finished("One.", 3) in heard.reports
+    heard.reports += heard.talk.interrupted(now=heard.now)
+    heard.call(CutIn("T"), number=4).call(Status(IDLE), number=0).wait(1)
+    assert heard.text == "One.Two."
+    assert heard.count(Finished) == heard.count(Cut) == 1
+
+
+def test_speech_that_waited_was_said_once_the_agent_is_idle() -> None:
+    heard = Heard()
+    for number, text in ((3, "One."), (4, "Two.")):
+        heard.reports += heard.talk.said(number, text, now=heard.now)
+    heard.hint(Status(SPEAKING), Status(IDLE), number=0).wait(1)
+    assert [each for each in heard.reports if isinstance(each, Finished)] == [
+        Finished("One.", 3),
+        Finished("Two.", 4),
+    ]
+
+
 def test_status_without_a_round_belongs_to_the_newest() -> None:
     heard = Heard().hint(Answer("Yes."), number=7)
     heard.hint(Status(SPEAKING), number=0).wait(1).hint(Status(IDLE), number=0).wait(1)
@@ -222,7 +252,57 @@ def test_status_without_a_round_belongs_to_the_newest() -> None:
     assert (heard.count(AgentBegan), heard.count(AgentStopped)) == (1, 1)
 
 
+def asked(*, tells: bool = True) -> Heard:
+    """Somebody who has asked, and waits."""
+    heard = Heard(tells=tells).hint(Voice(True), Voice(False), Words("hello", final=True))
+    return heard.hint(Status(THINKING))
+
+
+def test_answer_that_never_begins_is_given_up_and_the_person_is_told_once() -> None:
+    heard = asked().wait(ANSWER_S - 1)
+    assert heard.count(NoAnswer) == 0
+    heard.wait(2).hint(Status(IDLE)).wait(ANSWER_S)
+    assert [each for each in heard.reports if isinstance(each, NoAnswer)] == [NoAnswer(True)]
+    assert not heard.talk.is_busy
+    heard.hint(Answer("Late."), Status(SPEAKING)).wait(1)
+    assert heard.text == "Late."
+
+
+def test_agent_that_has_fallen_idle_is_waited_for_a_moment() -> None:
+    heard = asked().call(Status(IDLE)).wait(IDLE_S / 2)
+    assert heard.count(NoAnswer) == 0
+    heard.wait(IDLE_S)
+    assert heard.reports[-1] == NoAnswer(True)
+
+
+@pytest.mark.parametrize("goes_on", [Status(THINKING), Status(SPEAKING), Answer("Yes.")])
+def test_idle_that_is_old_news_gives_nothing_up(goes_on: News) -> None:
+    heard = asked().call(Status(IDLE)).wait(IDLE_S / 2)
+    heard.hint(goes_on).wait(2 * IDLE_S)
+    assert heard.count(NoAnswer) == 0
+
+
+def test_part_that_fails_is_told_by_itself_and_an_answer_is_waited_for_no_longer() -> None:
+    heard = asked().call(Trouble(2201), Status(IDLE)).wait(ANSWER_S)
+    assert [each for each in heard.reports if isinstance(each, NoAnswer)] == [NoAnswer(False)]
+
+
+def test_part_that_failed_in_an_older_round_says_nothing_of_this_one() -> None:
+    assert asked().call(Trouble(2201), number=6).count(NoAnswer) == 0
+
+
+def test_voice_without_words_is_no_question() -> None:
+    heard = Heard().hint(Voice(True), Voice(False), Status(IDLE)).wait(2 * IDLE_S)
+    assert heard.reports == [PersonBegan(), PersonStopped(), NoAnswer(False)]
+
+
+def test_who_speaks_again_waits_for_no_answer_from_before() -> None:
+    heard = asked().hint(Voice(True), number=8).wait(2 * ANSWER_S)
+    assert heard.count(NoAnswer) == 0
+
+
 NEWS = st.one_of(
+    st.builds(Trouble, st.sampled_from([1004, 2201])),
     st.builds(Voice, st.booleans()),
     st.builds(Words, st.sampled_from(["a", "a b", ""]), final=st.booleans()),
     st.builds(Answer, st.sampled_from(["One. ", "Two.", ""])),
@@ -257,8 +337,8 @@ def test_whatever_is_told_runs_are_paired_and_every_answer_ends_once(
                 heard.reports += heard.talk.interrupted(now=heard.now)
             case "ask":
                 asked += 1
-                heard.reports += heard.talk.asked(asked)
-    heard.wait(5)
+                heard.reports += heard.talk.asked(asked, now=heard.now)
+    heard.wait(ANSWER_S + 5)
     speaks = person = is_open = False
     for report in heard.reports:
         match report:
