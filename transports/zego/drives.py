@@ -66,6 +66,9 @@ DOUBT_S = 1.0
 WATCH_S = 5.0
 """How often to ask whether the task still is: that it ended may be told by nobody."""
 
+WATCH_SHARE = 10.0
+"""At least so many times as long as the last look took."""
+
 SHORT_LIVED_S = 5.0
 """A connection that was closed sooner is not made again before it is needed, and was not closed
 because nothing came over it."""
@@ -410,9 +413,14 @@ class DriveSocket:
                 logger.debug(f"{self._vendor}'s drive socket is dialled again when needed: {error}")
 
     async def _watch(self) -> None:
+        now = asyncio.get_running_loop().time
+        pause_s = WATCH_S
         while True:
-            await asyncio.sleep(WATCH_S)
+            await asyncio.sleep(pause_s)
+            asked_at = now()
             await self._is_living()
+            # Calls are rationed: who waits for its turn leaves more of them to those who begin.
+            pause_s = max(WATCH_S, WATCH_SHARE * (now() - asked_at))
 
     async def _look(self) -> None:
         await self._is_living()
@@ -452,15 +460,16 @@ class DriveSocket:
             except (RateLimited, VendorUnreachable):
                 continue
             except VendorRefused as error:
-                if error.status in OVER:
-                    self._finish()
+                if error.status not in OVER:
+                    continue  # nothing is said yet, perhaps: it may have overtaken what is cut
+                self._finish()
                 return
             except AvatarError as error:
                 logger.warning(f"{self._vendor} may go on with what was cut: {error}")
                 return
             else:
                 return
-        logger.warning(f"{self._vendor} goes on with what was cut: it takes no interrupts now")
+        logger.warning(f"{self._vendor} may go on with what was cut: it takes no interrupts now")
 
     async def _settled(self) -> None:
         """An interrupt names no drive: one that comes late would hit the next answer."""

@@ -47,7 +47,7 @@ class MemoryRest:
         self.host = "1.1.1.1"
         self.status = 3
         self.fails: dict[str, Exception] = {}
-        self.interrupt_s = ROUND_TRIP_S
+        self.takes_s: dict[str, float] = {}
         self.turn_s = 0.0  # how long a cut waits for its turn
         self.silent = ""  # an action that is never answered
 
@@ -59,7 +59,7 @@ class MemoryRest:
             raise VendorUnreachable("ZEGO")
         self.asked.append((now(), action))
         number = len(self.times(action))
-        await asyncio.sleep(self.interrupt_s if action == "InterruptDriveTask" else ROUND_TRIP_S)
+        await asyncio.sleep(self.takes_s.get(action, ROUND_TRIP_S))
         if error := self.fails.get(action):
             raise error
         match action:
@@ -207,7 +207,7 @@ async def test_reservation_and_interrupt_are_sent_at_the_same_time() -> None:
 
 async def test_an_interrupt_without_an_answer_is_waited_for_half_a_second() -> None:
     async with socket() as (world, driven):
-        world.rest.interrupt_s = 30.0
+        world.rest.takes_s["InterruptDriveTask"] = 30.0
         await driven.send(Cut())
         cut = now()
         await driven.send(Ask(1))
@@ -229,12 +229,15 @@ async def test_an_interrupt_that_still_waits_for_its_turn_does_not_hit_what_begi
 
 
 @pytest.mark.parametrize("begins", [False, True])
+@pytest.mark.parametrize(
+    "error", [VendorUnreachable("ZEGO", 400010000), VendorRefused("ZEGO", 400000009)]
+)
 async def test_an_interrupt_that_went_wrong_is_repeated_until_something_begins(
-    begins: bool,
+    begins: bool, error: AvatarError
 ) -> None:
     async with socket() as (world, driven):
         await driven.send(Start("u1", 24_000))
-        world.rest.fails["InterruptDriveTask"] = VendorUnreachable("ZEGO", 400010000)
+        world.rest.fails["InterruptDriveTask"] = error
         await driven.send(Cut())
         if begins:
             await driven.send(Start("u2", 24_000))
@@ -522,6 +525,16 @@ async def test_a_task_that_is_over_is_noticed_where_nobody_tells_it(speaks: bool
         world.rest.status = 5
         await asyncio.sleep(WATCH_S + 1.0)
         assert isinstance(world.over, EndedByVendor)
+
+
+async def test_a_look_that_takes_long_is_not_taken_as_often() -> None:
+    look = "GetDigitalHumanStreamTaskStatus"
+    async with socket() as (world, _):
+        await asyncio.sleep(60.0)
+        assert len(world.rest.times(look)) == 11
+        world.rest.takes_s[look] = 3.0  # there are many who want to be told
+        await asyncio.sleep(99.0)
+        assert len(world.rest.times(look)) == 11 + 3
 
 
 @pytest.mark.parametrize("action", ["DriveByWsStream", "InterruptDriveTask"])
