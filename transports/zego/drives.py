@@ -444,13 +444,13 @@ class DriveSocket:
     def _interrupt(self) -> None:
         self._asked = None
         self._wanted.clear()
-        self._driven = None
+        has_begun, self._driven = self._driven is not None, None
         self._between.set()
         self._progress.forget()
         self._cut_at = asyncio.get_running_loop().time()
-        self._cut = self._spawn(self._interrupted(), "avatar interrupt")
+        self._cut = self._spawn(self._interrupted(has_begun), "avatar interrupt")
 
-    async def _interrupted(self) -> None:
+    async def _interrupted(self, has_begun: bool) -> None:
         """Once; again where it may not have been carried out. What begins next cancels it."""
         for pause_s in CUT_AGAIN_S:
             if pause_s:
@@ -460,9 +460,10 @@ class DriveSocket:
             except (RateLimited, VendorUnreachable):
                 continue
             except VendorRefused as error:
-                if error.status not in OVER:
-                    continue  # nothing is said yet, perhaps: it may have overtaken what is cut
-                self._finish()
+                if error.status in OVER:
+                    self._finish()
+                elif has_begun:
+                    continue  # it may have overtaken what it is to cut
                 return
             except AvatarError as error:
                 logger.warning(f"{self._vendor} may go on with what was cut: {error}")

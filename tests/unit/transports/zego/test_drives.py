@@ -245,6 +245,14 @@ async def test_an_interrupt_that_went_wrong_is_repeated_until_something_begins(
         assert len(world.rest.times("InterruptDriveTask")) == (1 if begins else 3)
 
 
+async def test_an_interrupt_of_nothing_is_not_repeated_where_it_is_refused() -> None:
+    async with socket() as (world, driven):
+        world.rest.fails["InterruptDriveTask"] = VendorRefused("ZEGO", 400000009)
+        await driven.send(Cut())
+        await asyncio.sleep(5.0)
+        assert len(world.rest.times("InterruptDriveTask")) == 1
+
+
 async def test_a_question_that_a_cut_makes_void_is_not_answered() -> None:
     async with socket() as (world, driven):
         await driven.send(Ask(0))
