@@ -439,6 +439,8 @@ class DriveSocket:
         self._driven = None
         self._between.set()
         self._progress.forget()
+        if self._cut is not None:
+            self._cut.cancel()  # this one says the same, and is the one that is cancelled next
         self._cut_at = asyncio.get_running_loop().time()
         self._cut = self._spawn(self._interrupted(), "avatar interrupt")
 

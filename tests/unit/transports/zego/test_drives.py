@@ -639,3 +639,15 @@ async def test_what_the_socket_says_is_read_counted_and_ends_nothing() -> None:
         await asyncio.sleep(0.1)
         assert driven._line.odd.count == {"a text": 4}
         assert world.over == "no"
+
+
+async def test_an_interrupt_before_the_last_one_does_not_hit_what_begins_next() -> None:
+    async with socket() as (world, driven):
+        world.rest.silent = "InterruptDriveTask"
+        await driven.send(Cut())
+        await driven.send(Cut())
+        await asyncio.sleep(CUT_S)
+        world.rest.silent = ""
+        await driven.send(Start("u1", 24_000))
+        await asyncio.sleep(3 * CALL_TIMEOUT_S)
+        assert world.rest.times("InterruptDriveTask") == []
