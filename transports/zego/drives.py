@@ -172,12 +172,13 @@ class DriveSocket:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        at_work = {*self._at_work}
-        for task in at_work:
-            task.cancel()
-        if at_work:
-            await asyncio.wait(at_work)
-        await self._line.hang_up()
+        try:
+            while at_work := {*self._at_work}:  # a connection that closes meanwhile begins more
+                for task in at_work:
+                    task.cancel()
+                await asyncio.wait(at_work)
+        finally:
+            await self._line.hang_up()
 
     # `Socket`
 

@@ -651,3 +651,13 @@ async def test_an_interrupt_before_the_last_one_does_not_hit_what_begins_next() 
         await driven.send(Start("u1", 24_000))
         await asyncio.sleep(3 * CALL_TIMEOUT_S)
         assert world.rest.times("InterruptDriveTask") == []
+
+
+async def test_a_connection_that_closes_while_all_is_left_is_not_made_again() -> None:
+    async with socket() as (world, _):
+        await asyncio.sleep(60.0)
+        world.lines[0].close()
+    await asyncio.sleep(10.0)
+    assert world.open == 0
+    assert len(world.lines) == 1
+    assert [t.get_name() for t in asyncio.all_tasks() if t.get_name().startswith("avatar")] == []
