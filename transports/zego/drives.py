@@ -377,9 +377,12 @@ class DriveSocket:
 
     async def _closed_in_speech(self, driven: _Driven) -> None:
         """Because the task is over, which the vendor may know, or for any other reason."""
+        samples = driven.samples
         with suppress(TimeoutError):
             async with asyncio.timeout(DOUBT_S):
                 await self._is_living()
+        if driven.over and driven.samples == samples:
+            return  # it had ended by itself, which was told later
         if self._driven is driven:  # else it was cut, and nothing is lost
             self._inbox.put_nowait(ConnectionLost(self._vendor))
 

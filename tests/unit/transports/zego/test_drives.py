@@ -661,3 +661,25 @@ async def test_a_connection_that_closes_while_all_is_left_is_not_made_again() ->
     assert world.open == 0
     assert len(world.lines) == 1
     assert [t.get_name() for t in asyncio.all_tasks() if t.get_name().startswith("avatar")] == []
+
+
+@pytest.mark.parametrize("says_more", [False, True])
+async def test_a_drive_that_ends_in_a_pause_may_be_told_of_behind_its_close(
+    says_more: bool,
+) -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await driven.send(b"\0\0" * 24_000)
+        await asyncio.sleep(6.0)
+        world.lines[0].close()
+        await asyncio.sleep(0.05)
+        if says_more:
+            await driven.send(b"\1\0")
+        driven.drive_told("d1", DriveStatus.ENDED, hint=False)
+        await driven.send(b"\2\0")
+        await asyncio.sleep(3.0)
+        if says_more:
+            assert isinstance(world.over, ConnectionLost)
+        else:
+            assert world.over == "no"
+            assert world.lines[1].sent[1:] == [b"\2\0"]
