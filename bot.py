@@ -181,7 +181,7 @@ async def _converse(
         await host.tell("notice", text=REFUSED[kind])
 
     async def keep_within(_: object, limit_s: float | None) -> None:
-        if limit_s is not None:
+        if limit_s is not None and not faces.goes_on_without(config):
             host.ends_before(limit_s)
 
     middle.face.add_event_handler("on_session_opened", keep_within)

@@ -135,7 +135,7 @@ def transport(config: Settings, *, page: bool) -> AvatarTransport:
     return AvatarTransport(
         vendor(config),
         stand_in=drawn,
-        goes_on_without=_goes_on_without(config),
+        goes_on_without=goes_on_without(config),
         opens_when_watched=not page,
     )
 
@@ -212,8 +212,9 @@ def _zego_desk() -> Desk:
     return Desk()
 
 
-def _goes_on_without(config: Settings) -> bool:
-    return config.avatar_on_start_error == "local"
+def goes_on_without(config: Settings) -> bool:
+    """Whether the drawn face goes on alone where the vendor's cannot be had, or is lost."""
+    return config.avatar in FACES and config.avatar_on_start_error == "local"
 
 
 def journal(config: Settings) -> Journal:
@@ -227,7 +228,7 @@ def accounts(config: Settings) -> list[Account]:
         return [AGENTS[config.avatar].build(config, journal(config)).account]
     if config.avatar not in FACES:
         return []
-    return [replace(vendor(config).account, needed=not _goes_on_without(config))]
+    return [replace(vendor(config).account, needed=not goes_on_without(config))]
 
 
 async def stop_what_was_left(config: Settings) -> None:

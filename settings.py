@@ -16,7 +16,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 
-_NETLOC = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.IGNORECASE)
+_NETLOC = re.compile(r"([a-z0-9.-]+|\[[0-9a-f:]+\])(:[0-9]{1,5})?", re.IGNORECASE | re.ASCII)
 LONGEST_JSON = 10_000
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 

@@ -82,6 +82,8 @@ export class Viewer {
         break;
       case "avatar-face":
         this.#carries = data.by === "vendor";
+        // The bot has lost it: what the vendor still says there is said again here.
+        if (this.#here && !this.hears) this.#audio.muted = !this.#carries;
         this.#show();
         break;
     }
@@ -169,7 +171,7 @@ export class Viewer {
     this.#seen = this.#picture.moves(now) && !this.#video.paused;
     const here = heard && (this.#seen || this.hears);
     // Heard first, told then: the bot may answer with speech.
-    if (here && this.#audio.muted) this.#audio.muted = false;
+    if (here && !this.#here && this.#audio.muted) this.#audio.muted = false;
     else this.#report(here);
     this.#show();
   }

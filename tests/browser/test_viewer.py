@@ -202,6 +202,21 @@ async def test_its_sound_comes_out_of_the_loudspeaker_that_was_chosen(
         assert not await visit.page.evaluate("window.voice.paused")
 
 
+async def test_face_that_the_bot_has_lost_is_not_heard_beside_the_one_that_goes_on(
+    address: str, chromium: str, silence: Path
+) -> None:
+    async with started(address, chromium, silence, script=NOTE_VOICE) as (visit, bot):
+        await joined(visit.page, bot)
+        assert not await visit.page.evaluate("window.voice.muted")
+        bot.say("avatar-face", by="local")
+        await until_shown(visit.page, "drawn")
+        await settled(0.3)
+        assert await visit.page.evaluate("window.voice.muted")
+        bot.say("avatar-face", by="vendor")
+        await until_shown(visit.page, "video")
+        assert not await visit.page.evaluate("window.voice.muted")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 async def test_axe_finds_nothing_beside_a_video(
     scheme: str, address: str, chromium: str, silence: Path

@@ -73,6 +73,19 @@ async def test_goodbye_is_said_before_the_plan_ends_the_session(
         assert emulator.session().end_reason == "USER_CLOSED"
 
 
+async def test_conversation_that_goes_on_without_the_avatar_outlasts_its_session(
+    tmp_path: Path,
+) -> None:
+    async with (
+        serve(max_seconds=8) as emulator,
+        talking(tmp_path, emulator, AVATAR_ON_START_ERROR="local") as visitor,
+    ):
+        await emulator.until(emulator.running)
+        notice = await visitor.until(lambda m: m["type"] == "notice")
+        assert notice["text"].endswith(GOES_ON)
+        assert "Ava" in await answer_to(visitor, "What is your name?")
+
+
 OTHERS_ONLY = {"avatars": "a3e5c1d0-0000-4000-8000-000000000000"}
 FAULTS: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({"call": "token", "status": 401}, {}, "does not accept the key. Check LIVEAVATAR_API_KEY."),

@@ -101,6 +101,7 @@ def test_planned_value_is_not_in_this_version(name: str, value: str) -> None:
         ("ZEGO_WEB_SERVER_URL", "ws://127.0.0.1:8080/ws"),
         ("ZEGO_WEB_SERVER_URL", "wss://[2001:db8::1]/ws"),
         ("ZEGO_WEB_SERVER_URL", "wss://rtc.example.com;script-src *"),
+        ("ZEGO_WEB_SERVER_URL", "wss://\u017ferver.example.com/ws"),  # an s to who ignores case
         ("ZEGO_AGENT_ID", "an agent"),
         ("ZEGO_AGENT_TTS_PARAMS", "app"),
         ("ZEGO_AGENT_TTS_PARAMS", '["app"]'),

@@ -502,6 +502,7 @@ class SpeechCore:
         leg.tells_ends |= is_promised and isinstance(event, Ended)
         if isinstance(event, Ended) and name and name == self._guessed_over and leg is self._leg:
             leg.reservation.free_at = min(now, leg.reservation.free_at)  # now it is known
+            leg.talks = leg.talks and self._begun()
             return True
         if utterance is None or not utterance.begun:
             return False

@@ -17,7 +17,7 @@ from loguru import logger
 
 from .commands import KeepAlive
 from .core import SpeechCore
-from .errors import AvatarError, ConnectionLost, EndedByVendor, NeverReady
+from .errors import AvatarError, ConnectionLost, EndedByVendor, Ending, NeverReady
 from .leg import Leg
 from .undo import finish
 from .vendor import Opened, Socket, Vendor, Wire, short
@@ -113,7 +113,8 @@ class AvatarSession:
         await self._owner.failed(self, error)
 
     async def _live(self, stack: AsyncExitStack) -> None:
-        ready_by = self._now() + self._ready_timeout_s
+        began_at = self._now()
+        ready_by = began_at + self._ready_timeout_s
         async with self._in_time(ready_by):
             opened = await self.vendor.open()
             stack.push_async_callback(self._close, opened)
@@ -124,6 +125,9 @@ class AvatarSession:
             tasks.create_task(self._read(socket, wire), name="avatar read")
             tasks.create_task(self._write(socket, wire), name="avatar write")
             tasks.create_task(self._until_ready(ready_by), name="avatar ready")
+            if opened.limit_s is not None:
+                ends_at = began_at + opened.limit_s
+                tasks.create_task(self._until_limit(ends_at), name="avatar limit")
             if self.vendor.profile.keep_alive_s is not None:
                 period_s = self.vendor.profile.keep_alive_s
                 tasks.create_task(self._keep_alive(socket, wire, period_s), name="avatar alive")
@@ -139,6 +143,11 @@ class AvatarSession:
     async def _until_ready(self, ready_by: float) -> None:
         async with self._in_time(ready_by):
             await self._is_ready.wait()
+
+    async def _until_limit(self, ends_at: float) -> None:
+        """Some vendors fall silent then, and tell nobody."""
+        await asyncio.sleep(ends_at - self._now())
+        raise EndedByVendor(self.vendor.name, why=Ending.LIMIT)
 
     async def _close(self, opened: Opened) -> None:
         try:

@@ -23,7 +23,7 @@ from loguru import logger
 from .errors import CertificateRefused
 from .shared_file import replace_file, shared_file
 
-MOST_HOSTS = 1_000
+MOST_HOSTS = 500
 LARGEST_FILE_BYTES = 2**18
 
 _warned: set[Trust] = set()

@@ -175,12 +175,13 @@ class DriveSocket:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        at_work = {*self._at_work}
-        for task in at_work:
-            task.cancel()
-        if at_work:
-            await asyncio.wait(at_work)
-        await self._line.hang_up()
+        try:
+            while at_work := {*self._at_work}:  # a connection that closes meanwhile begins more
+                for task in at_work:
+                    task.cancel()
+                await asyncio.wait(at_work)
+        finally:
+            await self._line.hang_up()
 
     # `Socket`
 
@@ -379,9 +380,12 @@ class DriveSocket:
 
     async def _closed_in_speech(self, driven: _Driven) -> None:
         """Because the task is over, which the vendor may know, or for any other reason."""
+        samples = driven.samples
         with suppress(TimeoutError):
             async with asyncio.timeout(DOUBT_S):
                 await self._is_living()
+        if driven.over and driven.samples == samples:
+            return  # it had ended by itself, which was told later
         if self._driven is driven:  # else it was cut, and nothing is lost
             self._inbox.put_nowait(ConnectionLost(self._vendor))
 
@@ -447,6 +451,8 @@ class DriveSocket:
         has_begun, self._driven = self._driven is not None, None
         self._between.set()
         self._progress.forget()
+        if self._cut is not None:
+            self._cut.cancel()  # this one says the same, and is the one that is cancelled next
         self._cut_at = asyncio.get_running_loop().time()
         self._cut = self._spawn(self._interrupted(has_begun), "avatar interrupt")
 

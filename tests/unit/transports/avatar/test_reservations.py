@@ -220,3 +220,15 @@ def test_speech_that_is_lost_each_time_is_given_up_and_its_words_were_not_heard(
     grant(day)
     day.say(1.0)
     assert begun(day)[-1] == f"u{MOST_LOSSES + 2}"
+
+
+def test_an_avatar_that_has_said_its_end_late_is_not_interrupted_in_silence() -> None:
+    day = Day(QUIET)
+    grant(day)
+    day.say(1.0)
+    day.core.receive(Started("u1"), day.leg, now=day.now)
+    day.pass_time(1.05)
+    assert day.core.receive(Ended("u1"), day.leg, now=day.now)
+    day.core.interrupt(now=day.now)
+    day.look()
+    assert Interrupt not in day.kinds()

@@ -10,7 +10,13 @@ from tests.unit.transports.avatar.memory_vendor import GONE, MemoryVendor
 from tests.unit.transports.avatar.plays import NoLeg, Play, on_stage
 from tests.unit.transports.avatar.speaking import RATE, voice
 from transports.avatar.commands import Interrupt, Speak
-from transports.avatar.errors import ConnectionLost, EndedByVendor, NeverReady, VendorRefused
+from transports.avatar.errors import (
+    ConnectionLost,
+    EndedByVendor,
+    Ending,
+    NeverReady,
+    VendorRefused,
+)
 from transports.avatar.reports import CarriedBy
 from transports.avatar.vendor import Profile
 
@@ -283,3 +289,22 @@ async def test_face_that_is_asked_for_before_all_begins_is_opened_once() -> None
     assert vendor.opened == 1
     await play.stage.aclose()
     assert vendor.open_sessions == 0
+
+
+async def test_face_whose_time_is_over_is_stood_in_for_although_nobody_says_so() -> None:
+    vendor, stand_in = MemoryVendor(), MemoryVendor()
+    vendor.limit_s = 60.0
+    async with on_stage(vendor, stand_in, goes_on_without=True) as play:
+        await asyncio.sleep(0.01)
+        play.stage.page_says("avatar-joined", {})
+        await asyncio.sleep(59.0)
+        play.say(5.0)
+        await asyncio.sleep(0.5)
+        assert play.errors == []
+        await asyncio.sleep(1.0)
+        (error,) = play.errors
+        assert isinstance(error, EndedByVendor)
+        assert error.why is Ending.LIMIT
+        assert not play.ended
+        assert vendor.open_sessions == 0
+        assert said(stand_in)

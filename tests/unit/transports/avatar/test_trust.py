@@ -70,6 +70,14 @@ def test_so_many_hosts_and_no_more_are_remembered(tmp_path: Path) -> None:
     assert "host-0" not in left
 
 
+def test_hosts_of_the_longest_names_leave_the_file_readable(tmp_path: Path) -> None:
+    known = {f"{number:0>253}": 64 * "f" for number in range(MOST_HOSTS)}
+    (tmp_path / "certificates.json").write_text(json.dumps(known))
+    (tmp_path / "certificates.json").chmod(0o600)
+    for _ in range(2):
+        Pins(tmp_path).check("ZEGO", "1.1.1.1", FIRST)
+
+
 def test_a_file_that_others_may_write_is_not_believed(tmp_path: Path) -> None:
     Pins(tmp_path).check("ZEGO", "1.1.1.1", FIRST)
     (tmp_path / "certificates.json").chmod(0o666)

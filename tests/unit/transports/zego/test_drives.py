@@ -660,3 +660,47 @@ async def test_what_the_socket_says_is_read_counted_and_ends_nothing() -> None:
         await asyncio.sleep(0.1)
         assert driven._line.odd.count == {"a text": 4}
         assert world.over == "no"
+
+
+async def test_an_interrupt_before_the_last_one_does_not_hit_what_begins_next() -> None:
+    async with socket() as (world, driven):
+        world.rest.silent = "InterruptDriveTask"
+        await driven.send(Cut())
+        await driven.send(Cut())
+        await asyncio.sleep(CUT_S)
+        world.rest.silent = ""
+        await driven.send(Start("u1", 24_000))
+        await asyncio.sleep(3 * CALL_TIMEOUT_S)
+        assert world.rest.times("InterruptDriveTask") == []
+
+
+async def test_a_connection_that_closes_while_all_is_left_is_not_made_again() -> None:
+    async with socket() as (world, _):
+        await asyncio.sleep(60.0)
+        world.lines[0].close()
+    await asyncio.sleep(10.0)
+    assert world.open == 0
+    assert len(world.lines) == 1
+    assert [t.get_name() for t in asyncio.all_tasks() if t.get_name().startswith("avatar")] == []
+
+
+@pytest.mark.parametrize("says_more", [False, True])
+async def test_a_drive_that_ends_in_a_pause_may_be_told_of_behind_its_close(
+    says_more: bool,
+) -> None:
+    async with socket() as (world, driven):
+        await driven.send(Start("u1", 24_000))
+        await driven.send(b"\0\0" * 24_000)
+        await asyncio.sleep(6.0)
+        world.lines[0].close()
+        await asyncio.sleep(0.05)
+        if says_more:
+            await driven.send(b"\1\0")
+        driven.drive_told("d1", DriveStatus.ENDED, hint=False)
+        await driven.send(b"\2\0")
+        await asyncio.sleep(3.0)
+        if says_more:
+            assert isinstance(world.over, ConnectionLost)
+        else:
+            assert world.over == "no"
+            assert world.lines[1].sent[1:] == [b"\2\0"]
