@@ -82,9 +82,9 @@ class AvatarSession:
         """The leg may have something to be told."""
         if self.leg.has_commands:
             self._writer_wakes.set()
-        if self._sending is not None and self.leg.is_cut:
-            self._sending.reschedule(self._now())
-            self._sending = None
+        sending = self._sending
+        if sending is not None and sending.when() is None and self.leg.is_cut:
+            sending.reschedule(self._now())
 
     async def aclose(self) -> None:
         """Close now, and wait until what was opened is closed."""
