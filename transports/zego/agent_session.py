@@ -178,8 +178,8 @@ class AgentSession:
     def interrupt(self) -> None:
         """Cut what it says or thinks about."""
         self.drop()
-        if not any(isinstance(each, _Interrupt) for each in self._orders):
-            self._order(_Interrupt(late=self.is_asking))
+        if not self._is_cut:
+            self._orders.appendleft(_Interrupt(late=self.is_asking))
 
     def drop(self) -> None:
         """What was not asked for yet is not asked any more; it may know what the person said."""
@@ -215,6 +215,11 @@ class AgentSession:
         self._looks.set()
 
     # Inside
+    @property
+    def _is_cut(self) -> bool:
+        """Whether a cut waits, which nothing that was said before it may follow."""
+        return any(isinstance(each, _Interrupt) for each in self._orders)
+
 
     def _order(self, order: Ask | Say | _Remember | _Interrupt) -> None:
         self._orders.append(order)
@@ -362,10 +367,14 @@ class AgentSession:
         """Whether one more speech may wait at the vendor; returns when it may, or it is cut."""
         while self._queued >= MOST_QUEUED:
             await asyncio.sleep(IDLE_LOOK_S)
-            if any(isinstance(each, _Interrupt) for each in self._orders):
+            if self._is_cut:
                 return False
             if await agents.status(instance) == "IDLE":
                 self._queued = 0
+        if self._is_cut:
+            if isinstance(order, Ask):
+                self._orders.insert(1, _Remember(order.text))
+            return True
         return True
 
     def _again(self, order: Ask | Say) -> bool:
