@@ -15,6 +15,7 @@ from loguru import logger
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    EndFrame,
     LLMFullResponseEndFrame,
     TTSSpeakFrame,
     TTSTextFrame,
@@ -442,6 +443,21 @@ async def test_agent_that_is_ended_in_mid_speech_is_silent_and_ends_the_conversa
         (failure,) = bot.failures()
         assert isinstance(failure.exception, Dismissed if end == "we" else EndedByVendor)
         assert not bot.agent.is_usable
+
+
+async def test_agent_that_is_ended_during_the_goodbye_ends_the_conversation(
+    tmp_path: Path,
+) -> None:
+    async with vendor(text_ms=60) as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        bot.speak("one two three four five six seven")
+        await bot.until(lambda: bot.count(BotStartedSpeakingFrame))
+        side.turn(rest_latency_ms=300)
+        await bot.worker.queue_frame(EndFrame())
+        await side.until(lambda: calls(side, "QueryAgentInstanceStatus"))  # whether it still speaks
+        await bot.agent.dismiss()
+        await bot.until(lambda: bot.count(EndFrame))
+        assert not side.running()
 
 
 async def test_instance_that_the_page_misses_is_looked_for_without_callbacks(
