@@ -460,6 +460,15 @@ async def test_agent_that_is_ended_during_the_goodbye_ends_the_conversation(
         assert not side.running()
 
 
+async def test_page_opens_nothing_after_the_end(tmp_path: Path) -> None:
+    async with vendor() as (side, bots):
+        async with running(side, bots, tmp_path) as bot:
+            pass
+        bot.agent.page_says("avatar-watch", {})
+        assert await bot.agent.viewer() is None
+        assert not [each for each in asyncio.all_tasks() if "session" in each.get_name()]
+
+
 async def test_instance_that_the_page_misses_is_looked_for_without_callbacks(
     tmp_path: Path,
 ) -> None:

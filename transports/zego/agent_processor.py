@@ -232,7 +232,7 @@ class ZegoAgentProcessor(FrameProcessor):
     def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
         """What the page reports of the avatar; docs/frames.md lists it. Never raises."""
         match kind:
-            case "avatar-watch":
+            case "avatar-watch" if not self._over:
                 self._watched = True
                 self._session.start()
                 self._show()
