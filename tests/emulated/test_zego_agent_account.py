@@ -460,6 +460,17 @@ async def test_agent_that_is_ended_during_the_goodbye_ends_the_conversation(
         assert not side.running()
 
 
+@pytest.mark.parametrize("number", [10**400, -7, 0, True, "7", 1.5, None])
+async def test_round_that_is_none_ends_nothing(tmp_path: Path, number: object) -> None:
+    reply = {"Code": 0, "Message": "", "RequestId": "1", "Data": {"Round": number}}
+    async with vendor() as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        side.fail("SendAgentInstanceLLM", status=200, body=reply, done=True)
+        await bot.type("hello")
+        await bot.until(lambda: ("assistant", "You said: hello.", False) in bot.bubbles())
+        assert bot.failures() == []
+
+
 async def test_page_opens_nothing_after_the_end(tmp_path: Path) -> None:
     async with vendor() as (side, bots):
         async with running(side, bots, tmp_path) as bot:
