@@ -269,6 +269,22 @@ async def test_lost_reply_is_made_good_by_the_callback_that_has_the_id(tmp_path:
         assert entries(tmp_path) == []
 
 
+async def test_slot_of_a_lost_reply_stays_taken_where_a_callback_has_made_an_id_up(
+    tmp_path: Path,
+) -> None:
+    async with vendor(tells=False) as (side, _):
+        first, second = (agent(side, tmp_path, max_sessions=1, tells=True) for _ in range(2))
+        side.fail(CREATE, status=0, done=True, delay_s=0.2)
+        opening = asyncio.create_task(first.open())
+        await side.until(side.instances)
+        await first.told_id(side.instances()[0].terms.room, "666")
+        with pytest.raises(VendorUnreachable):
+            await opening
+        assert side.running()
+        with pytest.raises(NoSlotLeft):
+            await second.open()
+
+
 async def test_agent_that_is_told_to_be_there_before_its_creation_is_answered_is_asked_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
