@@ -476,6 +476,20 @@ async def test_agent_that_is_ended_during_the_goodbye_ends_the_conversation(
         assert not side.running()
 
 
+async def test_conversation_is_told_of_its_end_although_nobody_waits_for_it(tmp_path: Path) -> None:
+    async with (
+        vendor(rest_latency_ms=100) as (side, bots),
+        running(side, bots, tmp_path) as bot,
+    ):
+        await bot.watch()
+        ending = asyncio.create_task(bot.agent.dismiss())
+        await asyncio.sleep(0)
+        ending.cancel()
+        await bot.until(lambda: [each.exception for each in bot.failures()])
+        assert isinstance(bot.failures()[0].exception, Dismissed)
+        await side.until(lambda: not side.running())
+
+
 @pytest.mark.parametrize("number", [10**400, -7, 0, True, "7", 1.5, None])
 async def test_round_that_is_none_ends_nothing(tmp_path: Path, number: object) -> None:
     reply = {"Code": 0, "Message": "", "RequestId": "1", "Data": {"Round": number}}

@@ -223,9 +223,11 @@ class ZegoAgentProcessor(FrameProcessor):
         """End the instance for good, and the conversation with it: nobody else answers in it."""
         is_first, self._over = not self._over, True
         self._known.set()
-        await self._session.aclose()
-        if is_first:
-            await self._end_with(Dismissed(self._agent.name))
+        try:
+            await self._session.aclose()
+        finally:  # whoever asked may be gone by now
+            if is_first:
+                await self._end_with(Dismissed(self._agent.name))
 
     # The page, and the vendor
 
