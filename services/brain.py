@@ -277,7 +277,7 @@ class Brain:
         if fitting and text:
             return fitting[-1]
         other = _Answer(round_id=round_id, said=[text], is_over=True)
-        if text and certain:
+        if certain and (text or round_id is not None):  # nothing heard is to be known as well
             self._note(other)
         return other
 

@@ -15,6 +15,7 @@ from loguru import logger
 from pipecat.frames.frames import (
     BotStartedSpeakingFrame,
     BotStoppedSpeakingFrame,
+    EndFrame,
     LLMFullResponseEndFrame,
     TTSSpeakFrame,
     TTSTextFrame,
@@ -268,6 +269,22 @@ async def test_lost_reply_is_made_good_by_the_callback_that_has_the_id(tmp_path:
         assert entries(tmp_path) == []
 
 
+async def test_slot_of_a_lost_reply_stays_taken_where_a_callback_has_made_an_id_up(
+    tmp_path: Path,
+) -> None:
+    async with vendor(tells=False) as (side, _):
+        first, second = (agent(side, tmp_path, max_sessions=1, tells=True) for _ in range(2))
+        side.fail(CREATE, status=0, done=True, delay_s=0.2)
+        opening = asyncio.create_task(first.open())
+        await side.until(side.instances)
+        await first.told_id(side.instances()[0].terms.room, "666")
+        with pytest.raises(VendorUnreachable):
+            await opening
+        assert side.running()
+        with pytest.raises(NoSlotLeft):
+            await second.open()
+
+
 async def test_agent_that_is_told_to_be_there_before_its_creation_is_answered_is_asked_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -442,6 +459,55 @@ async def test_agent_that_is_ended_in_mid_speech_is_silent_and_ends_the_conversa
         (failure,) = bot.failures()
         assert isinstance(failure.exception, Dismissed if end == "we" else EndedByVendor)
         assert not bot.agent.is_usable
+
+
+async def test_agent_that_is_ended_during_the_goodbye_ends_the_conversation(
+    tmp_path: Path,
+) -> None:
+    async with vendor(text_ms=60) as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        bot.speak("one two three four five six seven")
+        await bot.until(lambda: bot.count(BotStartedSpeakingFrame))
+        side.turn(rest_latency_ms=300)
+        await bot.worker.queue_frame(EndFrame())
+        await side.until(lambda: calls(side, "QueryAgentInstanceStatus"))  # whether it still speaks
+        await bot.agent.dismiss()
+        await bot.until(lambda: bot.count(EndFrame))
+        assert not side.running()
+
+
+async def test_conversation_is_told_of_its_end_although_nobody_waits_for_it(tmp_path: Path) -> None:
+    async with (
+        vendor(rest_latency_ms=100) as (side, bots),
+        running(side, bots, tmp_path) as bot,
+    ):
+        await bot.watch()
+        ending = asyncio.create_task(bot.agent.dismiss())
+        await asyncio.sleep(0)
+        ending.cancel()
+        await bot.until(lambda: [each.exception for each in bot.failures()])
+        assert isinstance(bot.failures()[0].exception, Dismissed)
+        await side.until(lambda: not side.running())
+
+
+@pytest.mark.parametrize("number", [10**400, -7, 0, True, "7", 1.5, None])
+async def test_round_that_is_none_ends_nothing(tmp_path: Path, number: object) -> None:
+    reply = {"Code": 0, "Message": "", "RequestId": "1", "Data": {"Round": number}}
+    async with vendor() as (side, bots), running(side, bots, tmp_path) as bot:
+        await bot.watch()
+        side.fail("SendAgentInstanceLLM", status=200, body=reply, done=True)
+        await bot.type("hello")
+        await bot.until(lambda: ("assistant", "You said: hello.", False) in bot.bubbles())
+        assert bot.failures() == []
+
+
+async def test_page_opens_nothing_after_the_end(tmp_path: Path) -> None:
+    async with vendor() as (side, bots):
+        async with running(side, bots, tmp_path) as bot:
+            pass
+        bot.agent.page_says("avatar-watch", {})
+        assert await bot.agent.viewer() is None
+        assert not [each for each in asyncio.all_tasks() if "session" in each.get_name()]
 
 
 async def test_instance_that_the_page_misses_is_looked_for_without_callbacks(

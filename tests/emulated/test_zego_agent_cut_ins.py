@@ -14,6 +14,7 @@ from pipecat.frames.frames import (
     InterruptionFrame,
     LLMFullResponseStartFrame,
     TTSSpeakFrame,
+    UserStartedSpeakingFrame,
 )
 
 from tests.emulated.agent_stage import BLOCKS, running, vendor
@@ -98,3 +99,25 @@ async def test_speech_that_waits_is_not_said_after_a_cut_in(tmp_path: Path) -> N
         said = [text for role, text, _ in bot.bubbles() if role == "assistant"]
         assert len(said) == 2
         assert sentences[0].startswith(said[0])
+
+
+async def test_question_that_a_voice_holds_up_is_not_asked_again_after_a_cut_in(
+    tmp_path: Path,
+) -> None:
+    async with (
+        vendor(rest_latency_ms=200) as (side, bots),
+        running(side, bots, tmp_path) as bot,
+    ):
+        await bot.watch()
+        bot.speak("well", 1.0)
+        await bot.until(lambda: bot.count(UserStartedSpeakingFrame))
+        await bot.type("one")
+        await side.until(lambda: bot.calls("SendAgentInstanceLLM"))  # it is refused
+        await bot.type("two")
+        await bot.until(lambda: ("assistant", "You said: two.", False) in bot.bubbles())
+        asked = [each.body["Text"] for each in bot.calls("SendAgentInstanceLLM")]
+        assert asked[:2] == ["one", "two"]
+        assert "one" not in asked[1:]
+        names = [each.name for each in side.record.calls]
+        at = names.index("SendAgentInstanceLLM")
+        assert names[at + 1 : at + 3] == ["InterruptAgentInstance", "AddAgentInstanceMsg"]

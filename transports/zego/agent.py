@@ -176,6 +176,7 @@ class ZegoAgent(ProjectVendor):
         self._names: set[str] = set()  # ours
         self._unsure: set[str] = set()  # those of them that may have an instance of unknown id
         self._instances: dict[str, str] = {}
+        self._hinted: set[str] = set()  # those whose id only a callback has
         self._told = asyncio.Event()
         self.limit_s = max_idle_s + JOINING_S
         self.tells = tells
@@ -228,6 +229,7 @@ class ZegoAgent(ProjectVendor):
     async def told_id(self, room: str, instance: str) -> None:
         """A callback, verified, has the id that is lacking."""
         if room in self._unsure and is_id(instance):
+            self._hinted.add(room)
             with suppress(JournalUnusable):  # it is known here, and looked for here first
                 await self._know(room, instance)
 
@@ -260,6 +262,7 @@ class ZegoAgent(ProjectVendor):
                     raise
             else:
                 self.has_face = human is not None
+                self._hinted.discard(named.id)
                 await self._know(named.id, instance)
                 return Opened(named.id, limit_s=float(self._max_session_s + self._max_idle_s))
         raise AssertionError
@@ -341,6 +344,9 @@ class ZegoAgent(ProjectVendor):
         raise VendorUnreachable(self.name)  # nothing lists them
 
     async def _is_gone(self, rest: Rest, session: str, refusal: VendorRefused) -> bool:
+        name, _, _ = session.partition(".")
+        if name in self._hinted and not _is_over(name, self._max_idle_s):
+            return False  # it may have been another's id
         return refusal.status == INSTANCE_NOT_FOUND
 
 

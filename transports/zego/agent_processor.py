@@ -223,16 +223,18 @@ class ZegoAgentProcessor(FrameProcessor):
         """End the instance for good, and the conversation with it: nobody else answers in it."""
         is_first, self._over = not self._over, True
         self._known.set()
-        await self._session.aclose()
-        if is_first:
-            await self._end_with(Dismissed(self._agent.name))
+        try:
+            await self._session.aclose()
+        finally:  # whoever asked may be gone by now
+            if is_first:
+                await self._end_with(Dismissed(self._agent.name))
 
     # The page, and the vendor
 
     def page_says(self, kind: str, data: Mapping[str, Any]) -> None:
         """What the page reports of the avatar; docs/frames.md lists it. Never raises."""
         match kind:
-            case "avatar-watch":
+            case "avatar-watch" if not self._over:
                 self._watched = True
                 self._session.start()
                 self._show()

@@ -114,7 +114,6 @@ class AgentSession:
         self._owner = owner
         self._task: asyncio.Task[None] | None = None
         self._opened: Opened | None = None
-        self._agents: Agents | None = None
         self._orders: deque[Ask | Say | _Remember | _Interrupt] = deque()
         self._wakes = asyncio.Event()
         self._looks = asyncio.Event()
@@ -178,8 +177,8 @@ class AgentSession:
     def interrupt(self) -> None:
         """Cut what it says or thinks about."""
         self.drop()
-        if not any(isinstance(each, _Interrupt) for each in self._orders):
-            self._order(_Interrupt(late=self.is_asking))
+        if not self._is_cut:
+            self._orders.appendleft(_Interrupt(late=self.is_asking))
 
     def drop(self) -> None:
         """What was not asked for yet is not asked any more; it may know what the person said."""
@@ -191,9 +190,9 @@ class AgentSession:
     async def idle(self, *, within_s: float) -> None:
         """Returns when all that it was asked to say was said, as far as the vendor knows."""
         with suppress(TimeoutError, AvatarError):
-            async with asyncio.timeout(within_s):
-                while self._agents is not None and self._opened is not None:
-                    if not self._orders and not self._at_work and await self._is_idle():
+            async with asyncio.timeout(within_s), self._agent.asking() as agents:
+                while self.is_open:
+                    if not self._orders and not self._at_work and await self._is_idle(agents):
                         return
                     await asyncio.sleep(IDLE_LOOK_S)
 
@@ -215,6 +214,11 @@ class AgentSession:
         self._looks.set()
 
     # Inside
+
+    @property
+    def _is_cut(self) -> bool:
+        """Whether a cut waits, which nothing that was said before it may follow."""
+        return any(isinstance(each, _Interrupt) for each in self._orders)
 
     def _order(self, order: Ask | Say | _Remember | _Interrupt) -> None:
         self._orders.append(order)
@@ -241,11 +245,9 @@ class AgentSession:
             self._owner.opened()
             instance = self._agent.instance(opened)
             async with self._agent.asking() as agents, asyncio.TaskGroup() as tasks:
-                self._agents = agents
                 tasks.create_task(self._work(agents, instance), name="agent orders")
                 tasks.create_task(self._watch(agents, instance), name="agent watch")
         finally:
-            self._agents = None
             await self._close(opened)
 
     async def _close(self, opened: Opened) -> None:
@@ -279,10 +281,9 @@ class AgentSession:
                 logger.debug(f"{self._agent.name} does not say how it is: {error}")
             await asyncio.sleep(LOOK_AGAIN_S)
 
-    async def _is_idle(self) -> bool:
-        assert self._agents
+    async def _is_idle(self, agents: Agents) -> bool:
         assert self._opened
-        status = await self._agents.status(self._agent.instance(self._opened))
+        status = await agents.status(self._agent.instance(self._opened))
         return status == "IDLE" and self._now() > self._asked_at + SPEAKS_S
 
     async def _work(self, agents: Agents, instance: str) -> None:
@@ -362,7 +363,7 @@ class AgentSession:
         """Whether one more speech may wait at the vendor; returns when it may, or it is cut."""
         while self._queued >= MOST_QUEUED:
             await asyncio.sleep(IDLE_LOOK_S)
-            if any(isinstance(each, _Interrupt) for each in self._orders):
+            if self._is_cut:
                 return False
             if await agents.status(instance) == "IDLE":
                 self._queued = 0
@@ -370,6 +371,10 @@ class AgentSession:
 
     def _again(self, order: Ask | Say) -> bool:
         """It hears a voice, and takes nothing else meanwhile."""
+        if self._is_cut:
+            if isinstance(order, Ask):
+                self._orders.insert(1, _Remember(order.text))
+            return True
         now = self._now()
         order.since = now if order.since is None else order.since
         if now > order.since + LISTENS_S:

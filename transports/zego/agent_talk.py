@@ -190,11 +190,6 @@ class Talk:
         return busy and self._cut_by is None
 
     @property
-    def is_cut(self) -> bool:
-        """Whether an answer is cut, and it is waited for what was heard of it."""
-        return self._cut_by is not None
-
-    @property
     def next_at(self) -> float | None:
         """When there is something to `tick`, if nothing is told before."""
         own = (self._finish_at, self._cut_by, self._answer_by)

@@ -272,7 +272,8 @@ def _has(theirs: object, ours: object) -> bool:
 
 def _round(data: object) -> int | None:
     number = data.get("Round") if isinstance(data, dict) else None
-    return number if isinstance(number, int) and not isinstance(number, bool) else None
+    known = isinstance(number, int) and not isinstance(number, bool) and 0 < number < 2**63
+    return number if known else None
 
 
 def _messages(rows: list[Any]) -> Iterator[Message]:

@@ -226,6 +226,17 @@ async def test_cut_says_more_than_played_whichever_comes_first(first: str) -> No
         assert talk.said == ["u: Count.", "a: One"]
 
 
+async def test_greeting_that_is_cut_before_a_word_was_not_said_although_it_is_told_as_played() -> (
+    None
+):
+    async with talking("Fine.") as talk:
+        await talk.brain.cut("", round_id=3)
+        await talk.brain.played("Good morning.", round_id=3)
+        await talk.ask("How are you?", 7)
+        await talk.brain.played("Fine.", round_id=7)
+        assert talk.said == ["u: How are you?", "a: Fine."]
+
+
 async def test_round_that_was_never_heard_leaves_no_words() -> None:
     async with talking("One two three.", "Four five six.", "Seven.") as talk:
         await talk.ask("Count.")
