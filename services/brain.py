@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -48,6 +49,9 @@ _WORD = re.compile(rf"[{_NO_SPACES}]|[^\s{_NO_SPACES}]+")
 
 KEPT = 8
 """Answers of which something may still be told."""
+
+FORGOTTEN = 100
+"""Rounds from before those: what is told of them is told for the second time."""
 
 
 class _Heard(Enum):
@@ -136,6 +140,7 @@ class Brain:
     ) -> None:
         self._context = context
         self._answers: list[_Answer] = []  # oldest first
+        self._forgotten: deque[int | None] = deque(maxlen=FORGOTTEN)
         self._over = False
         self._failed = failed
         self._worker = PipelineWorker(
@@ -214,7 +219,7 @@ class Brain:
             round_id: As in `played`.
         """
         answer = self._meant(played_text, round_id)
-        if answer.heard is _Heard.CUT:
+        if answer not in self._answers or answer.heard is _Heard.CUT:
             return
         answer.heard = _Heard.CUT
         self._write(answer, _beginning(answer.text, played_text))
@@ -250,6 +255,7 @@ class Brain:
         self._answers.remove(answer)
 
     def _note(self, answer: _Answer) -> None:
+        self._forgotten.extend(each.round_id for each in self._answers[: 1 - KEPT])
         self._answers = [*self._answers[1 - KEPT :], answer]
 
     async def _next_of(self, answer: _Answer) -> str | None:
@@ -277,7 +283,8 @@ class Brain:
         if fitting and text:
             return fitting[-1]
         other = _Answer(round_id=round_id, said=[text], is_over=True)
-        if certain and (text or round_id is not None):  # nothing heard is to be known as well
+        is_old = round_id is not None and round_id in self._forgotten
+        if certain and not is_old and (text or round_id is not None):  # "" is to be known as well
             self._note(other)
         return other
 

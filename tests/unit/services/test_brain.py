@@ -28,7 +28,7 @@ from pipecat.processors.frame_processor import FrameDirection
 from pipecat.services.llm_service import FunctionCallFromLLM, FunctionCallParams
 
 from processors.trouble import Part, TroubleProcessor
-from services.brain import SILENCE_S, Brain
+from services.brain import KEPT, SILENCE_S, Brain
 from services.llm import RulesLLMService
 from tests.unit.services.running import running
 
@@ -345,6 +345,19 @@ async def test_round_that_is_asked_again_takes_the_place_of_its_first_try() -> N
         await listening
         await talk.brain.played("Yes.", round_id=2)
         assert talk.said == ["u: Hi.", "a: Hello.", "u: I would like tea.", "a: Yes."]
+
+
+async def test_round_of_long_ago_is_not_told_of_as_if_it_were_new() -> None:
+    async with talking(*(["Yes."] * (KEPT + 1))) as talk:
+        for number in range(KEPT + 1):
+            await talk.ask("Well?", number)
+            await talk.brain.played("Yes.", round_id=number)
+        said = talk.said
+        await talk.brain.played("Yes.", round_id=0)
+        await talk.brain.cut("Ye", round_id=0)
+        assert talk.said == said
+        await talk.brain.played("Still there?", round_id=KEPT + 1)
+        assert talk.said == [*said, "a: Still there?"]
 
 
 @pytest.mark.parametrize("tools", [["slow"], ["lasting"], ["slow", "lasting"], ["chatty"]])
