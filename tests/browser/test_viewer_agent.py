@@ -158,7 +158,7 @@ async def test_who_is_not_answered_is_shown_to_be_listened_to_again(
     address: str, chromium: str, silence: Path
 ) -> None:
     async with visited(address, chromium, silence) as (visit, bot):
-        await heard(visit.page, bot)
+        await talking(visit.page, bot)
         asked = await visit.now()
         await visit.say("Hello")
         await visit.until("status", after=asked, status="thinking")

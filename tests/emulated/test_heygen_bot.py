@@ -33,7 +33,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 def face_of_the_readme(url: str) -> AvatarTransport:
     section = README.split("### A HeyGen avatar in your own Pipecat bot")[1]
-    (code,) = re.findall(r"```python\n(.*?)```", section.split("\n## ")[0], re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", section.split("\n##")[0], re.DOTALL)
     code = code.replace("avatarbot.", "").replace("api_key=key", f"api_key=key, api_url={url!r}")
     names: dict[str, Any] = {}
     exec(code, names)

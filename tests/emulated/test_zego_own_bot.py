@@ -23,7 +23,7 @@ README = (Path(__file__).parents[2] / "README.md").read_text()
 
 def names_of_the_readme(emulator: Emulator) -> dict[str, Any]:
     section = README.split("### A digital human of ZEGO in your own Pipecat bot")[1]
-    (code,) = re.findall(r"```python\n(.*?)```", section.split("\n## ")[0], re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", section.split("\n##")[0], re.DOTALL)
     code = code.replace("avatarbot.", "").replace("secret))", f"secret, api_url={emulator.url!r}))")
     names: dict[str, Any] = {}
     exec(code, names)
